@@ -1,0 +1,263 @@
+"""Settings: one folder, `DESKHAND_HOME`, holds all that an installation knows.
+
+    config.toml    what is safe to show; written by `deskhand init`, edited by the admin
+    secrets.toml   tokens and signing secrets, mode 0600
+    deskhand.db    the store
+    models/        one folder per model version
+
+Environment variables override both files, section by section: `DESKHAND_TRAINER__LORA_RANK=8` sets `[trainer] lora_rank`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from connectors.errors import ConfigError
+
+HOME_VARIABLE = "DESKHAND_HOME"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HelpdeskSettings(_Section):
+    """Which helpdesk, and as whom.
+
+    Attributes:
+        name: Key of this helpdesk in the store; lets several share one file.
+        url: Base address, such as `https://acme.zendesk.com`.
+        auth: `bearer` (an OAuth access token), `api_token` (legacy: e-mail and token), or
+            `client_credentials` (an OAuth client that fetches its own short-lived tokens).
+    """
+
+    name: str = Field(default="zendesk", pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    kind: Literal["zendesk"] = "zendesk"
+    url: AnyHttpUrl
+    auth: Literal["bearer", "api_token", "client_credentials"] = "bearer"
+    email: str = ""
+    client_id: str = ""
+    token: SecretStr = SecretStr("")
+    client_secret: SecretStr = SecretStr("")
+    timeout_s: float = Field(default=30.0, gt=0)
+
+    @model_validator(mode="after")
+    def _credential_is_whole(self) -> HelpdeskSettings:
+        if self.auth in ("bearer", "api_token") and not self.token.get_secret_value():
+            raise ValueError(f"auth = '{self.auth}' needs a token in secrets.toml")
+        if self.auth == "api_token" and not self.email:
+            raise ValueError("auth = 'api_token' needs the agent's email")
+        if self.auth == "client_credentials" and not (self.client_id and self.client_secret.get_secret_value()):
+            raise ValueError("auth = 'client_credentials' needs client_id, and client_secret in secrets.toml")
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """The address without a trailing slash."""
+        return str(self.url).rstrip("/")
+
+
+class TrainerSettings(_Section):
+    """How examples are chosen and the model is trained.
+
+    Attributes:
+        base_model: A Hugging Face id, a folder, or `bundled:smollm2-135m-instruct`.
+        encoder: The sentence encoder for retrieval and routing, in the same forms.
+        lora_layers: How many of the topmost decoder layers get adapters; the layers below stay frozen, run once per
+            example and are reused every epoch. 0 means all layers.
+        max_prompt_tokens: The prompt is cut to this many tokens, oldest customer text first.
+        max_reply_tokens: Longer replies are not learned from; drafts stop here.
+        batch_tokens: Tokens per forward pass (examples are bucketed by length, so there is little padding).
+        eval_share: Share of the newest examples that is held out, never trained on.
+        reply_eval_tickets: How many held-out tickets every reply arm drafts for.
+        max_train_tickets: Newest examples to train on; 0 means all.
+        threads: CPU threads for torch; 0 means all cores.
+    """
+
+    base_model: str = "bundled:smollm2-135m-instruct"
+    encoder: str = "bundled:all-minilm-l6-v2"
+    lora_rank: int = Field(default=16, ge=1, le=256)
+    lora_alpha: int = Field(default=32, ge=1)
+    lora_layers: int = Field(default=12, ge=0)
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    learning_rate: float = Field(default=5e-4, gt=0, le=1)
+    epochs: int = Field(default=3, ge=1, le=50)
+    max_prompt_tokens: int = Field(default=640, ge=64)
+    max_reply_tokens: int = Field(default=220, ge=16)
+    batch_tokens: int = Field(default=2048, ge=256)
+    eval_share: float = Field(default=0.15, gt=0, lt=0.5)
+    min_examples: int = Field(default=40, ge=10)
+    reply_eval_tickets: int = Field(default=48, ge=4)
+    max_train_tickets: int = Field(default=0, ge=0)
+    seed: int = 17
+    threads: int = Field(default=0, ge=0)
+
+
+class PluginSettings(_Section):
+    """The server that the helpdesk talks to.
+
+    Attributes:
+        public_url: How the helpdesk reaches us, such as `https://deskhand.acme.example`.
+        webhook_max_age_s: Signatures older than this are refused (replay protection).
+        agent_email: The helpdesk account that Deskhand writes as; its own updates are ignored.
+        write_route: Whether the worker sets the group, or only says in the note what it would set.
+        min_confidence: Below this probability that the draft is useful, nothing is shown.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8642, ge=0, le=65535)
+    public_url: AnyHttpUrl | None = None
+    threads: int = Field(default=8, ge=1)
+    webhook_max_age_s: float = Field(default=300.0, gt=0)
+    webhook_secret: SecretStr = SecretStr("")
+    sidebar_token: SecretStr = SecretStr("")
+    agent_email: str = ""
+    write_note: bool = True
+    write_route: bool = True
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    max_body_bytes: int = Field(default=1_000_000, ge=1024)
+
+
+class Settings(BaseSettings):
+    """All settings of one installation. Frozen: a change is a new object, or a restart."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DESKHAND_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    home: Path
+    helpdesk: HelpdeskSettings | None = None
+    trainer: TrainerSettings = TrainerSettings()
+    plugin: PluginSettings = PluginSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the files, which `load_settings` hands in as keyword arguments."""
+        return env_settings, init_settings
+
+    @property
+    def database_path(self) -> Path:
+        """The store's file."""
+        return self.home / "deskhand.db"
+
+    @property
+    def models_path(self) -> Path:
+        """Where the versions live."""
+        return self.home / "models"
+
+    @property
+    def cache_path(self) -> Path:
+        """Converted weights and other things that can be made again."""
+        return self.home / "cache"
+
+    def require_helpdesk(self) -> HelpdeskSettings:
+        """The helpdesk's settings.
+
+        Raises:
+            ConfigError: None is configured yet.
+        """
+        if self.helpdesk is None:
+            raise ConfigError(f"no helpdesk is configured in {self.home}", hint="run: deskhand init")
+        return self.helpdesk
+
+
+def default_home() -> Path:
+    """`DESKHAND_HOME`, else `.deskhand` in the current folder."""
+    return Path(os.environ.get(HOME_VARIABLE) or ".deskhand").expanduser().resolve()
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Reads `config.toml` and `secrets.toml` of a home, then the environment.
+
+    Args:
+        home: The folder; None takes `default_home()`. It need not exist: every setting but the helpdesk has a default.
+
+    Raises:
+        ConfigError: A file cannot be read, or a setting is unknown or out of range. All problems are in the message.
+    """
+    home = (home or default_home()).expanduser().resolve()
+    merged: dict[str, Any] = {}
+    for name in ("config.toml", "secrets.toml"):
+        _merge(merged, _read_toml(home / name))
+    if "home" in merged:
+        raise ConfigError(f"'home' cannot be set in {home}/config.toml", hint=f"set {HOME_VARIABLE} instead")
+    try:
+        return Settings(home=home, **merged)
+    except ValidationError as error:
+        raise ConfigError(
+            _explain(error, home), hint=f"edit {home}/config.toml, or unset the DESKHAND_ variable"
+        ) from None
+
+
+def write_home(home: Path, config: dict[str, Any], secrets: dict[str, Any]) -> None:
+    """Writes both files of a home, each atomically; the secrets are readable by the owner only.
+
+    Raises:
+        ConfigError: The folder or a file cannot be written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_private(home / "secrets.toml", tomli_w.dumps(secrets))
+        _write_private(home / "config.toml", tomli_w.dumps(config))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {home}: {error.strerror}", hint="choose another folder by DESKHAND_HOME"
+        ) from error
+
+
+def _write_private(path: Path, text: str) -> None:
+    # The mode is set before the first byte: a file that is private a moment later has been readable for a moment.
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", hint="mend the line, or run: deskhand init") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint="check its owner and mode") from None
+
+
+def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _explain(error: ValidationError, home: Path) -> str:
+    # Values are left out on purpose: one of them may be a token.
+    problems = [
+        f"  [{'.'.join(str(part) for part in item['loc'])}] {item['msg']}" for item in error.errors(include_input=False)
+    ]
+    return f"{len(problems)} problem(s) in the settings of {home}:\n" + "\n".join(problems)

@@ -1,0 +1,174 @@
+"""Opening the store: WAL mode, migrations, transactions, and errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+
+from connectors.errors import StoreError
+from connectors.store.examples import Examples
+from connectors.store.history import History
+from connectors.store.inbox import Inbox
+from connectors.store.migrations import migrations
+from connectors.store.passages import Passages
+from connectors.store.suggestions import Suggestions
+
+BUSY_TIMEOUT_S = 15.0
+
+
+class Store:
+    """One connection to `deskhand.db`. A connection belongs to one thread: open another for another.
+
+    Attributes:
+        history: Tickets, comments, users, groups, macros, articles, ratings and the cursors of the sync.
+        inbox: Webhooks to work through.
+        suggestions: Drafts, routes and feedback.
+        examples: What curation kept and dropped.
+        passages: The retrieval index.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Opens the file and applies pending migrations.
+
+        Raises:
+            StoreError: The file cannot be opened, is no database, or is from a newer version of Deskhand.
+        """
+        self.path = path
+        if not create and not path.exists():
+            raise StoreError(f"there is no database at {path}", hint="run: deskhand sync")
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        self._db = sqlite_utils.Database(connection)
+        try:
+            with explained(path):
+                self._configure()
+                self._migrate()
+        except BaseException:
+            self.close()
+            raise
+        self.history = History(self)
+        self.inbox = Inbox(self)
+        self.suggestions = Suggestions(self)
+        self.examples = Examples(self)
+        self.passages = Passages(self)
+
+    def _configure(self) -> None:
+        self._db.enable_wal()
+        # NORMAL keeps every transaction through a crash of the process; only a power cut may lose the very last ones,
+        # and those are pages and webhooks that come again.
+        self._db.execute("pragma synchronous = normal")
+        self._db.execute("pragma foreign_keys = on")
+
+    def _migrate(self) -> None:
+        # An empty database has every migration pending: that is the list this code knows.
+        known = {migration.name for migration in migrations.pending(sqlite_utils.Database(memory=True))}
+        if unknown := [m.name for m in migrations.applied(self._db) if m.name not in known]:
+            raise StoreError(
+                f"{self.path} is from a newer Deskhand (it has {unknown[-1]})",
+                hint="upgrade Deskhand, or restore a backup",
+            )
+        if migrations.pending(self._db):
+            # The migrations' own transactions are deferred; taking the write lock first lets a second process wait.
+            with self.transaction():
+                migrations.apply(self._db)
+
+    def close(self) -> None:
+        """Closes the connection; an open transaction is rolled back."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Takes the write lock at once, so that a read inside is still true at the commit.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
+        connection = self._db.conn
+        with explained(self.path):
+            if connection.in_transaction:
+                with self._db.atomic():
+                    yield
+                return
+            connection.execute("begin immediate")
+            try:
+                yield
+                connection.execute("commit")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                raise
+
+    def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
+        """Rows of a query, one dictionary each, streamed."""
+        with explained(self.path):
+            cursor = self._db.conn.execute(sql, parameters)
+            names = [column[0] for column in cursor.description]
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
+
+    def row(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> dict[str, Any] | None:
+        """The first row, or None."""
+        return next(iter(list(self.rows(sql, parameters))), None)
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """Runs a statement and returns how many rows it changed; outside a transaction it is one of its own."""
+        with self.transaction():
+            return self._db.conn.execute(sql, parameters).rowcount
+
+    def upsert(self, table: str, rows: Sequence[Mapping[str, Any]], pk: str | tuple[str, ...]) -> None:
+        """Inserts rows, replacing the columns given of those whose key exists."""
+        if rows:
+            with self.transaction():
+                self._db.table(table).upsert_all([dict(row) for row in rows], pk=pk)
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Inserts rows; a key that exists is an error."""
+        if rows:
+            with self.transaction():
+                self._db.table(table).insert_all([dict(row) for row in rows])
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns SQLite's and the file system's errors into a `StoreError` that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error).lower()
+        for sign, message, hint in _CAUSES:
+            if sign in text:
+                raise StoreError(f"{path}: {message}", hint=hint) from error
+        raise
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", hint="check the folder's owner, mode and free space") from error
+
+
+_CAUSES = (
+    ("disk is full", "the disk is full; nothing was half written", "free some space and run the same command again"),
+    ("readonly", "the database cannot be written", "check the owner and mode of the file and its folder"),
+    (
+        "locked",
+        "another process kept the database locked for 15 s",
+        "see what runs with: deskhand doctor; then try again",
+    ),
+    ("not a database", "this file is not a Deskhand database", "restore a backup, or move it away and sync again"),
+    ("malformed", "the database is damaged", "restore a backup, or move it away and sync again"),
+    ("unable to open", "the database cannot be opened", "check the folder's owner and mode"),
+    (
+        "disk i/o error",
+        "the disk reported an error",
+        "check the disk and its free space, then run the same command again",
+    ),
+)

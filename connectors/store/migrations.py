@@ -1,0 +1,139 @@
+"""The schema, as sqlite-utils migrations: append a new one, never change one that was released.
+
+`helpdesk` is part of every key, so that several helpdesks or brands can share one file.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("deskhand")
+
+
+@migrations()
+def m001_history(db: Database) -> None:
+    """Mirrors of the helpdesk: typed columns for what we use, the raw JSON beside them."""
+    db.table("tickets").create(
+        {
+            "helpdesk": str, "id": str, "subject": str, "status": str, "requester_id": str, "group_id": str,
+            "assignee_id": str, "brand_id": str, "priority": str, "channel": str, "tags": str, "satisfaction": str,
+            "url": str, "created_at": str, "updated_at": str, "generated_at": int, "deleted": int,
+            "comments_due": int, "raw": str,
+        },
+        pk=("helpdesk", "id"),
+        not_null={"subject", "status", "requester_id", "created_at", "generated_at", "deleted", "comments_due"},
+    )  # fmt: skip
+    db.table("tickets").create_index(["helpdesk", "created_at"])
+    db.execute("create index idx_tickets_comments_due on tickets (helpdesk, created_at) where comments_due = 1")
+    db.table("comments").create(
+        {
+            "helpdesk": str,
+            "id": str,
+            "ticket_id": str,
+            "author_id": str,
+            "public": int,
+            "text": str,
+            "created_at": str,
+            "raw": str,
+        },
+        pk=("helpdesk", "id"),
+        not_null={"ticket_id", "author_id", "public", "text", "created_at"},
+    )
+    db.table("comments").create_index(["helpdesk", "ticket_id", "created_at"])
+    db.table("users").create(
+        {"helpdesk": str, "id": str, "name": str, "email": str, "role": str, "locale": str, "raw": str},
+        pk=("helpdesk", "id"),
+    )
+    db.table("groups").create(
+        {"helpdesk": str, "id": str, "name": str, "description": str, "deleted": int, "raw": str}, pk=("helpdesk", "id")
+    )
+    db.table("macros").create(
+        {"helpdesk": str, "id": str, "title": str, "text": str, "active": int, "raw": str}, pk=("helpdesk", "id")
+    )
+    db.table("articles").create(
+        {
+            "helpdesk": str,
+            "id": str,
+            "title": str,
+            "text": str,
+            "url": str,
+            "locale": str,
+            "updated_at": str,
+            "draft": int,
+            "raw": str,
+        },
+        pk=("helpdesk", "id"),
+    )
+    db.table("satisfaction_ratings").create(
+        {"helpdesk": str, "id": str, "ticket_id": str, "score": str, "comment": str, "updated_at": str, "raw": str},
+        pk=("helpdesk", "id"),
+    )
+    db.table("cursors").create(
+        {"helpdesk": str, "stream": str, "cursor": str, "updated_at": str},
+        pk=("helpdesk", "stream"),
+        not_null={"cursor"},
+    )
+
+
+@migrations()
+def m002_inbox(db: Database) -> None:
+    """Webhooks: stored before they are answered; the row is the truth, the lease is the lock."""
+    db.table("inbox").create(
+        {
+            "id": int, "helpdesk": str, "delivery_id": str, "ticket_id": str, "received_at": str, "available_at": float,
+            "status": str, "attempts": int, "lease_owner": str, "lease_until": float, "error": str, "finished_at": str,
+        },
+        pk="id",
+        not_null={"helpdesk", "delivery_id", "ticket_id", "received_at", "available_at", "status", "attempts"},
+    )  # fmt: skip
+    db.table("inbox").create_index(["helpdesk", "delivery_id"], unique=True)
+    db.table("inbox").create_index(["status", "available_at"])
+
+
+@migrations()
+def m003_suggestions(db: Database) -> None:
+    """What was suggested, on what grounds, by which model, and what people did with it."""
+    db.table("suggestions").create(
+        {
+            "id": str, "helpdesk": str, "ticket_id": str, "turn_id": str, "model_version": str, "created_at": str,
+            "state": str, "draft": str, "language": str, "claims": str, "sources": str, "route": str, "confidence": float,
+            "latency_s": float, "note_posted_at": str,
+        },
+        pk="id",
+        not_null={"helpdesk", "ticket_id", "turn_id", "model_version", "created_at", "state"},
+    )  # fmt: skip
+    db.table("suggestions").create_index(["helpdesk", "ticket_id", "turn_id"], unique=True)
+    db.table("feedback").create(
+        {"id": int, "suggestion_id": str, "action": str, "reason": str, "created_at": str},
+        pk="id",
+        foreign_keys=[("suggestion_id", "suggestions", "id")],
+    )
+
+
+@migrations()
+def m004_examples(db: Database) -> None:
+    """Curation: every answered turn, whether it is learned from, and why not where it is not."""
+    db.table("examples").create(
+        {
+            "helpdesk": str, "ticket_id": str, "comment_id": str, "turn": int, "kept": int, "reason": str, "weight": float,
+            "question": str, "reply": str, "language": str, "group_id": str, "requester_id": str, "agent_id": str,
+            "created_at": str,
+        },
+        pk=("helpdesk", "comment_id"),
+    )  # fmt: skip
+    db.table("examples").create_index(["helpdesk", "kept", "created_at"])
+
+
+@migrations()
+def m005_passages(db: Database) -> None:
+    """The retrieval index: parts of articles, and solved questions with their replies."""
+    db.table("passages").create(
+        {
+            "id": int, "helpdesk": str, "kind": str, "source_id": str, "part": int, "title": str, "text": str, "reply": str,
+            "language": str, "url": str, "created_at": str, "content_hash": str, "encoder": str, "embedding": bytes,
+        },
+        pk="id",
+        not_null={"helpdesk", "kind", "source_id", "part", "text", "content_hash"},
+    )  # fmt: skip
+    db.table("passages").create_index(["helpdesk", "kind", "source_id", "part"], unique=True)
+    db.table("passages").enable_fts(["title", "text"], create_triggers=True, tokenize="unicode61 remove_diacritics 2")

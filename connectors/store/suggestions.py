@@ -1,0 +1,151 @@
+"""Suggestions: the draft, the route, what they rest on, and what people did with them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from connectors import clock
+from connectors.store.part import Part, to_json
+
+SHOWN, SILENT, SUPERSEDED = "shown", "silent", "superseded"
+ACTIONS = ("inserted", "copied", "thumb_up", "thumb_down")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A checkable statement in a draft: a number, date, time, amount, link or an identifier.
+
+    Attributes:
+        text: As it stands in the draft, at `start`:`end` (characters).
+        supported: Whether it stands in the ticket or in a retrieved passage.
+        source: What supports it: `ticket`, or a passage's title. Empty where nothing does.
+    """
+
+    text: str
+    start: int
+    end: int
+    supported: bool
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage that the draft was written with."""
+
+    kind: str
+    id: str
+    title: str
+    url: str
+    excerpt: str
+    updated_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the ticket belongs; `alternatives` are (group id, name, probability), best first, the chosen one left out."""
+
+    group_id: str
+    group_name: str
+    probability: float
+    reasons: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What one customer turn got. `id` is stable: it is also the marker of the note.
+
+    Attributes:
+        turn_id: The newest public customer comment that was answered.
+        state: `shown`, `silent` (nothing good enough), or `superseded` by a newer turn's.
+        confidence: None where it is not calibrated.
+    """
+
+    id: str
+    helpdesk: str
+    ticket_id: str
+    turn_id: str
+    model_version: str
+    state: str
+    draft: str = ""
+    language: str = ""
+    claims: tuple[Claim, ...] = ()
+    sources: tuple[Source, ...] = ()
+    route: Route | None = None
+    confidence: float | None = None
+    latency_s: float = 0.0
+    created_at: str = field(default_factory=clock.now)
+    note_posted_at: str | None = None
+
+
+class Suggestions(Part):
+    """Keeps one suggestion a customer turn."""
+
+    def save(self, suggestion: Suggestion) -> None:
+        """Stores a suggestion, once: the same turn again replaces it, and the ticket's older ones become superseded."""
+        row = asdict(suggestion)
+        for column in ("claims", "sources", "route"):
+            row[column] = to_json(row[column])
+        with self._store.transaction():
+            self._store.execute(
+                "update suggestions set state = ? where helpdesk = ? and ticket_id = ? and turn_id != ?",
+                (SUPERSEDED, suggestion.helpdesk, suggestion.ticket_id, suggestion.turn_id),
+            )
+            self._store.upsert("suggestions", [row], "id")
+
+    def note_posted(self, suggestion_id: str) -> None:
+        """The note stands in the helpdesk."""
+        self._store.execute("update suggestions set note_posted_at = ? where id = ?", (clock.now(), suggestion_id))
+
+    def for_turn(self, helpdesk: str, ticket_id: str, turn_id: str) -> Suggestion | None:
+        """The suggestion of one customer turn."""
+        sql = "select * from suggestions where helpdesk = ? and ticket_id = ? and turn_id = ?"
+        return _suggestion(self._store.row(sql, (helpdesk, ticket_id, turn_id)))
+
+    def latest(self, helpdesk: str, ticket_id: str) -> Suggestion | None:
+        """The ticket's newest suggestion."""
+        sql = """select * from suggestions where helpdesk = ? and ticket_id = ?
+                 order by created_at desc, rowid desc limit 1"""
+        return _suggestion(self._store.row(sql, (helpdesk, ticket_id)))
+
+    def get(self, suggestion_id: str) -> Suggestion | None:
+        """By id."""
+        return _suggestion(self._store.row("select * from suggestions where id = ?", (suggestion_id,)))
+
+    def counts(self, helpdesk: str) -> dict[str, int]:
+        """Suggestions per state."""
+        sql = "select state, count(*) as n from suggestions where helpdesk = ? group by state"
+        return {SHOWN: 0, SILENT: 0, SUPERSEDED: 0} | {
+            row["state"]: row["n"] for row in self._store.rows(sql, (helpdesk,))
+        }
+
+    def add_feedback(self, suggestion_id: str, action: str, reason: str = "") -> None:
+        """Keeps what a person did with a suggestion; `action` is one of `ACTIONS`."""
+        row = {"suggestion_id": suggestion_id, "action": action, "reason": reason, "created_at": clock.now()}
+        self._store.insert("feedback", [row])
+
+    def feedback(self, suggestion_id: str) -> list[dict[str, Any]]:
+        """What people did with a suggestion, oldest first."""
+        sql = "select action, reason, created_at from feedback where suggestion_id = ? order by id"
+        return list(self._store.rows(sql, (suggestion_id,)))
+
+
+def _suggestion(row: dict[str, Any] | None) -> Suggestion | None:
+    if row is None:
+        return None
+    route = json.loads(row["route"] or "null")
+    values = row | {
+        "claims": tuple(Claim(**item) for item in json.loads(row["claims"] or "[]")),
+        "sources": tuple(Source(**item) for item in json.loads(row["sources"] or "[]")),
+        "route": _route(route) if route else None,
+    }
+    return Suggestion(**values)
+
+
+def _route(values: dict[str, Any]) -> Route:
+    alternatives = tuple((str(group), str(name), float(p)) for group, name, p in values["alternatives"])
+    return Route(
+        values["group_id"], values["group_name"], values["probability"], tuple(values["reasons"]), alternatives
+    )

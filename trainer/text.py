@@ -1,0 +1,65 @@
+"""Texts of tickets: what the author of a mail wrote themselves, and in which language."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+_BLANK_LINES = re.compile(r"\n\s*\n\s*(?:\n\s*)+")
+_SENT_FROM = re.compile(
+    r"(?im)^\s*(?:sent from my|sent from outlook|get outlook for|von meinem \w+ gesendet|gesendet von|verstuurd vanaf|verzonden vanaf).*$"
+)
+_ATTRIBUTION = re.compile(r"(?m)^\S.{5,200}:\s*\Z|^-{3,}.{3,40}-{3,}\s*\Z")
+_WORD = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
+
+
+def own_words(text: str, *, first: bool = False) -> str:
+    """What the author wrote: quoted history and 'Sent from my phone' lines left out.
+
+    Args:
+        text: One comment's plain text.
+        first: It opens the ticket. There is no history yet, so what it quotes (a shop's mail, say) is what the customer
+            wants to show, and stays.
+    """
+    if not first:
+        import quotequail
+
+        parts = quotequail.quote(text)
+        own = "\n".join(part for shown, part in parts if shown)
+        if len(parts) > 1:
+            own = _ATTRIBUTION.sub("", own)  # 'On Tuesday Anna wrote:', whose quote is gone
+        text = own if own.strip() else text
+    return _tidy(_SENT_FROM.sub("", text)) or text.strip()
+
+
+def _tidy(text: str) -> str:
+    return _BLANK_LINES.sub("\n\n", text).strip()
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def language_of(text: str, *, fallback: str = "en") -> str:
+    """ISO 639-1 code of a text's language; very short texts are too uncertain and get the fallback."""
+    if len(text.split()) < 3:
+        return fallback
+    code, probability = _identifier().classify(text)
+    return str(code) if probability > 0.5 else fallback
+
+
+def words(text: str) -> list[str]:
+    """Words and punctuation marks, the units of edit effort."""
+    return _WORD.findall(text)
+
+
+def cut_words(text: str, limit: int) -> str:
+    """The first `limit` words, with an ellipsis where something was cut; line breaks stay."""
+    pieces = re.split(r"(\s+)", text)
+    if len(pieces) <= 2 * limit:
+        return text
+    return "".join(pieces[: 2 * limit - 1]) + " …"
