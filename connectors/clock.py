@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 
@@ -34,4 +35,4 @@ def from_epoch(seconds: float) -> str:
 
 def to_epoch(text: str) -> int:
     """Unix seconds of an ISO 8601 time, rounded down."""
-    return int(from_iso(text).timestamp())
+    return math.floor(from_iso(text).timestamp())

@@ -40,6 +40,10 @@ class SkippableError(DeskhandError):
     """One item or stream cannot be had; the rest can go on. Counted and reported in the summary."""
 
 
+class SlowAnswerError(RetriableError):
+    """The helpdesk took too long (504, a time-out): asking for less may help."""
+
+
 class FatalError(DeskhandError):
     """Going on makes no sense before a person has changed something."""
 
@@ -52,6 +56,10 @@ class ConfigError(FatalError):
 
 class CredentialError(FatalError):
     """The helpdesk refuses our credential (401), or it may not do what we ask (403)."""
+
+
+class ForbiddenError(CredentialError):
+    """The helpdesk knows us, but this credential may not do what we ask (403); it may do other things."""
 
 
 class NotFoundError(SkippableError):

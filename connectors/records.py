@@ -136,7 +136,7 @@ class WriteBack:
     """What we put on a ticket in one update.
 
     Attributes:
-        note_html: An internal note; never public.
+        note_html: An internal note; never public. Empty for none.
         marker: A text that stands in the note; where the ticket already has a note with it, nothing is posted again.
         group_id: The group to move the ticket to; None leaves it.
         tags: Tags to add; none is ever removed.

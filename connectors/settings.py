@@ -5,7 +5,7 @@
     deskhand.db    the store
     models/        one folder per model version
 
-Environment variables override both files, section by section: `DESKHAND_TRAINER__LORA_RANK=8` sets `[trainer] lora_rank`.
+Environment variables override both files, setting by setting: `DESKHAND_TRAINER__LORA_RANK=8` is `[trainer] lora_rank`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from connectors.errors import ConfigError
 
+PREFIX = "DESKHAND_"
 HOME_VARIABLE = "DESKHAND_HOME"
+
+# What each kind of credential is made of.
+_PARTS = {"bearer": ("token",), "api_token": ("email", "token"), "client_credentials": ("client_id", "client_secret")}
 
 
 class _Section(BaseModel):
@@ -42,21 +55,23 @@ class HelpdeskSettings(_Section):
     kind: Literal["zendesk"] = "zendesk"
     url: AnyHttpUrl
     auth: Literal["bearer", "api_token", "client_credentials"] = "bearer"
-    email: str = ""
-    client_id: str = ""
-    token: SecretStr = SecretStr("")
-    client_secret: SecretStr = SecretStr("")
+    email: str = Field(default="", validate_default=True)
+    client_id: str = Field(default="", validate_default=True)
+    token: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    client_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
     timeout_s: float = Field(default=30.0, gt=0)
 
-    @model_validator(mode="after")
-    def _credential_is_whole(self) -> HelpdeskSettings:
-        if self.auth in ("bearer", "api_token") and not self.token.get_secret_value():
-            raise ValueError(f"auth = '{self.auth}' needs a token in secrets.toml")
-        if self.auth == "api_token" and not self.email:
-            raise ValueError("auth = 'api_token' needs the agent's email")
-        if self.auth == "client_credentials" and not (self.client_id and self.client_secret.get_secret_value()):
-            raise ValueError("auth = 'client_credentials' needs client_id, and client_secret in secrets.toml")
-        return self
+    # By field and not once for all: a check of the whole would be silent as long as another field is wrong.
+    @field_validator("email", "client_id", "token", "client_secret")
+    @classmethod
+    def _credential_is_whole(cls, value: str | SecretStr, info: ValidationInfo) -> str | SecretStr:
+        auth, name = str(info.data.get("auth")), str(info.field_name)
+        if not value and name in _PARTS.get(auth, ()):
+            raise ValueError(f"auth = '{auth}' needs a {name}" + " in secrets.toml" * isinstance(value, SecretStr))
+        if isinstance(value, SecretStr) and not _is_plain(value.get_secret_value()):
+            # Such as a line break that was copied along; no header could carry it.
+            raise ValueError("holds blanks or characters that no token has: copy it again")
+        return value
 
     @property
     def base_url(self) -> str:
@@ -92,7 +107,7 @@ class TrainerSettings(_Section):
     max_prompt_tokens: int = Field(default=640, ge=64)
     max_reply_tokens: int = Field(default=220, ge=16)
     batch_tokens: int = Field(default=2048, ge=256)
-    eval_share: float = Field(default=0.15, gt=0, lt=0.5)
+    eval_share: float = Field(default=0.2, gt=0, lt=0.5)
     min_examples: int = Field(default=40, ge=10)
     reply_eval_tickets: int = Field(default=48, ge=4)
     max_train_tickets: int = Field(default=0, ge=0)
@@ -107,8 +122,9 @@ class PluginSettings(_Section):
         public_url: How the helpdesk reaches us, such as `https://deskhand.acme.example`.
         webhook_max_age_s: Signatures older than this are refused (replay protection).
         agent_email: The helpdesk account that Deskhand writes as; its own updates are ignored.
-        write_route: Whether the worker sets the group, or only says in the note what it would set.
-        min_confidence: Below this probability that the draft is useful, nothing is shown.
+        write_route: Whether the worker sets the group of tickets without one, or only says what it would set.
+        min_route_probability: Below it a group is suggested, not set.
+        lease_s: How long a worker may take for one ticket before another may take it over.
     """
 
     host: str = "127.0.0.1"
@@ -121,7 +137,8 @@ class PluginSettings(_Section):
     agent_email: str = ""
     write_note: bool = True
     write_route: bool = True
-    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    min_route_probability: float = Field(default=0.4, ge=0, le=1)
+    lease_s: float = Field(default=300.0, gt=0)
     max_body_bytes: int = Field(default=1_000_000, ge=1024)
 
 
@@ -129,7 +146,7 @@ class Settings(BaseSettings):
     """All settings of one installation. Frozen: a change is a new object, or a restart."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DESKHAND_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -199,12 +216,21 @@ def load_settings(home: Path | None = None) -> Settings:
         _merge(merged, _read_toml(home / name))
     if "home" in merged:
         raise ConfigError(f"'home' cannot be set in {home}/config.toml", hint=f"set {HOME_VARIABLE} instead")
+    problems = [f"  [{name}] there is no such section" for name in _unknown_variables()]
     try:
-        return Settings(home=home, **merged)
+        settings = Settings(home=home, **merged)
     except ValidationError as error:
+        problems = _problems(error) + problems
+    except SettingsError as error:
+        # Names the section and the source only; a value that is no JSON is not in it.
+        problems.append(f"  {error}")
+    if problems:
         raise ConfigError(
-            _explain(error, home), hint=f"edit {home}/config.toml, or unset the DESKHAND_ variable"
-        ) from None
+            f"{len(problems)} problem(s) in the settings of {home}:\n" + "\n".join(problems),
+            hint=f"edit {home}/config.toml, or unset the {PREFIX} variable",
+        )
+    # The environment wins, and DESKHAND_HOME is in it: the folder that was read is the home, whatever it says.
+    return settings.model_copy(update={"home": home})
 
 
 def write_home(home: Path, config: dict[str, Any], secrets: dict[str, Any]) -> None:
@@ -243,6 +269,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return {}
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", hint="mend the line, or run: deskhand init") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not in UTF-8", hint="save it as UTF-8, or run: deskhand init") from None
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint="check its owner and mode") from None
 
@@ -255,9 +283,18 @@ def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
             into[key] = value
 
 
-def _explain(error: ValidationError, home: Path) -> str:
+def _problems(error: ValidationError) -> list[str]:
     # Values are left out on purpose: one of them may be a token.
-    problems = [
+    return [
         f"  [{'.'.join(str(part) for part in item['loc'])}] {item['msg']}" for item in error.errors(include_input=False)
     ]
-    return f"{len(problems)} problem(s) in the settings of {home}:\n" + "\n".join(problems)
+
+
+def _unknown_variables() -> list[str]:
+    """Variables that look like ours but name no section, such as `DESKHAND_TRAINR__EPOCHS`."""
+    names = [name for name in os.environ if name.upper().startswith(PREFIX) and "__" in name]
+    return [name for name in names if name[len(PREFIX) :].split("__")[0].lower() not in Settings.model_fields]
+
+
+def _is_plain(secret: str) -> bool:
+    return secret.isascii() and secret.isprintable() and " " not in secret

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.errors import LockedError, NotFoundError, SkippableError
+from connectors.errors import ConfigError, ForbiddenError, LockedError, NotFoundError, SkippableError
 from connectors.helpdesk import Helpdesk
 from connectors.store.database import Store
 
@@ -26,7 +26,13 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass
 class SyncSummary:
-    """What a sync did. `changed` counts new or newer records per stream; `skipped` says why a stream was left out."""
+    """What a sync did.
+
+    Attributes:
+        changed: New or newer records per stream.
+        skipped: Why a stream was left out; for `comments`, why the first of the tickets was.
+        comments_fetched: Tickets whose comments were read.
+    """
 
     changed: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -41,7 +47,8 @@ def sync(helpdesk: Helpdesk, store: Store, *, full: bool = False, progress: Prog
         full: Forget the cursors and read everything again; nothing stored is lost by it.
 
     Raises:
-        CredentialError, RetriableError, FatalError: The run stops; what was stored stays, and the next run goes on.
+        CredentialError, RetriableError, FatalError: The run stops; what was stored stays, and the next run goes on. Not
+            for a ForbiddenError: what this credential may not read is left out, the rest is had.
     """
     started = time.monotonic()
     summary = SyncSummary()
@@ -50,10 +57,10 @@ def sync(helpdesk: Helpdesk, store: Store, *, full: bool = False, progress: Prog
     for stream in helpdesk.streams:
         try:
             summary.changed[stream] = _sync_stream(helpdesk, store, stream, progress)
-        except SkippableError as error:
+        except (SkippableError, ForbiddenError) as error:
             summary.skipped[stream] = str(error)
             log.warning("skipped %s: %s", stream, error)
-    summary.comments_fetched = _sync_comments(helpdesk, store, progress)
+    _sync_comments(helpdesk, store, progress, summary)
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -69,7 +76,7 @@ def _sync_stream(helpdesk: Helpdesk, store: Store, stream: str, progress: Progre
     return changed
 
 
-def _sync_comments(helpdesk: Helpdesk, store: Store, progress: Progress) -> int:
+def _sync_comments(helpdesk: Helpdesk, store: Store, progress: Progress, summary: SyncSummary) -> None:
     due = store.history.tickets_due(helpdesk.name)
     for done, ticket_id in enumerate(due, start=1):
         try:
@@ -77,10 +84,14 @@ def _sync_comments(helpdesk: Helpdesk, store: Store, progress: Progress) -> int:
         except NotFoundError:
             # Deleted between the export and now; the next export says so.
             store.history.comments_gone(helpdesk.name, ticket_id)
+        except ForbiddenError as error:
+            # Some accounts hide single tickets. It stays due: the next run asks again.
+            summary.skipped.setdefault("comments", str(error))
+            log.warning("skipped the comments of ticket %s: %s", ticket_id, error)
         else:
             store.history.save_comments(helpdesk.name, ticket_id, comments, authors)
+            summary.comments_fetched += 1
         progress("comments", done, len(due))
-    return len(due)
 
 
 @contextmanager
@@ -91,13 +102,18 @@ def exclusive(home: Path, task: str) -> Iterator[None]:
 
     Raises:
         LockedError: Somebody else holds it; the message names the process.
+        ConfigError: The home cannot be written.
     """
     # fcntl is not there on Windows; importing it here keeps the rest of the module usable.
     import fcntl
 
-    home.mkdir(parents=True, exist_ok=True)
     path = home / f"{task}.lock"
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="check the folder's owner and mode") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

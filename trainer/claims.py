@@ -81,7 +81,7 @@ BLANK = re.compile("|".join(re.escape(blank) for blank in BLANKS))
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Something checkable in a text: its kind, where it stands, and the values that it says (any of which may match)."""
+    """Something checkable in a text: its kind, where it stands, and what it says (any value may match)."""
 
     kind: str
     start: int
@@ -177,7 +177,7 @@ def check(draft: str, support: Support) -> tuple[Claim, ...]:
 
 
 def blank_unsupported(reply: str, support: Support) -> str:
-    """A training reply with blanks in place of what its writer knew from elsewhere (a scan, a calendar, a colleague)."""
+    """A reply with blanks in place of what its writer knew from elsewhere (a scan, a calendar, a colleague)."""
     parts: list[str] = []
     position = 0
     for statement in statements(reply):

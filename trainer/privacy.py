@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from connectors.records import User
 
@@ -20,8 +21,9 @@ EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 LINK = re.compile(r"\b(?:https?://|www\.)[^\s<>()\"']+[^\s<>()\"'.,;:!?]")
 
 _STREET = (
-    r"(?:[A-ZÀ-Ý][\w'’-]*\s)?[A-ZÀ-Ý][\w'’-]*"
-    r"(?:straat|weg|laan|plein|gracht|kade|singel|dijk|straße|strasse|str\.|gasse|allee|platz|ring|\s(?:Street|Road|Lane|Avenue|Close|Drive))"
+    r"(?:[A-ZÀ-Ý][\w'\u2019-]*\s)?[A-ZÀ-Ý][\w'\u2019-]*"
+    r"(?:straat|weg|laan|plein|gracht|kade|singel|dijk|straße|strasse|str\.|gasse|allee|platz|ring"
+    r"|\s(?:Street|Road|Lane|Avenue|Close|Drive))"
 )
 # In this order: an IBAN also looks like a reference, a street's number like a number.
 _RECOGNISERS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -71,12 +73,13 @@ class Slots:
     def hide(self, text: str) -> str:
         """The text with slots in place of personal data; remembers what each slot stood for."""
         for kind, pattern in _RECOGNISERS:
-            text = pattern.sub(lambda match, kind=kind: self._slot(kind, match.group()), text)
+            text = pattern.sub(partial(self._slot_for, kind), text)
         for pattern, slot in self._names:
             text = pattern.sub(slot, text)
         return text
 
-    def _slot(self, kind: str, value: str) -> str:
+    def _slot_for(self, kind: str, match: re.Match[str]) -> str:
+        value = match.group()
         key = (kind, re.sub(r"\s", "", value).lower())
         if key not in self._slot_of:
             name = f"{kind}_{1 + sum(1 for known, _ in self._slot_of if known == kind)}"
@@ -108,12 +111,12 @@ def leaks(text: str, known: Iterable[str]) -> list[str]:
         known: What may stand in it: the ticket's text, the passages.
     """
     haystack = re.sub(r"\s", "", " ".join(known)).lower()
-    found = []
-    for kind, pattern in _RECOGNISERS:
-        for match in pattern.finditer(text):
-            if re.sub(r"\s", "", match.group()).lower() not in haystack:
-                found.append(kind)
-    return found
+    return [
+        kind
+        for kind, pattern in _RECOGNISERS
+        for match in pattern.finditer(text)
+        if re.sub(r"\s", "", match.group()).lower() not in haystack
+    ]
 
 
 def _first(name: str) -> str:

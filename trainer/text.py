@@ -8,10 +8,11 @@ from typing import Any
 
 _BLANK_LINES = re.compile(r"\n\s*\n\s*(?:\n\s*)+")
 _SENT_FROM = re.compile(
-    r"(?im)^\s*(?:sent from my|sent from outlook|get outlook for|von meinem \w+ gesendet|gesendet von|verstuurd vanaf|verzonden vanaf).*$"
+    r"(?im)^\s*(?:sent from (?:my|outlook)|get outlook for|von meinem \w+ gesendet|gesendet von"
+    r"|(?:verstuurd|verzonden) vanaf).*$"
 )
 _ATTRIBUTION = re.compile(r"(?m)^\S.{5,200}:\s*\Z|^-{3,}.{3,40}-{3,}\s*\Z")
-_WORD = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)?|[^\w\s]")
 
 
 def own_words(text: str, *, first: bool = False) -> str:

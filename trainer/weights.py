@@ -62,7 +62,9 @@ def locate(name: str, cache: Path) -> str:
         return name
     bundle = BUNDLES.get(name.removeprefix(PREFIX))
     if bundle is None:
-        raise ModelError(f"there is no bundle '{name}'", hint=f"bundles: {', '.join(PREFIX + known for known in BUNDLES)}")
+        raise ModelError(
+            f"there is no bundle '{name}'", hint=f"bundles: {', '.join(PREFIX + known for known in BUNDLES)}"
+        )
     found = importlib.util.find_spec(bundle.package)
     folder = Path(found.submodule_search_locations[0]) if found and found.submodule_search_locations else None
     source = folder / bundle.path if folder else None
@@ -78,6 +80,7 @@ def _converted(source: Path, target: Path) -> Path:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    _hush()
     log.info("unpacking the base weights (once)")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
@@ -112,7 +115,8 @@ def load_language_model(name: str, cache: Path) -> tuple[PreTrainedModel, PreTra
 
     def load(path: str) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
-        return model.eval(), AutoTokenizer.from_pretrained(path)
+        model.train(False)
+        return model, AutoTokenizer.from_pretrained(path)
 
     return _explained(name, locate(name, cache), load)
 
@@ -126,16 +130,27 @@ def load_encoder(name: str, cache: Path) -> tuple[PreTrainedModel, PreTrainedTok
     from transformers import AutoModel, AutoTokenizer
 
     def load(path: str) -> tuple[Any, Any]:
-        return AutoModel.from_pretrained(path, use_safetensors=True).eval(), AutoTokenizer.from_pretrained(path)
+        model = AutoModel.from_pretrained(path, use_safetensors=True)
+        model.train(False)
+        return model, AutoTokenizer.from_pretrained(path)
 
     return _explained(name, locate(name, cache), load)
 
 
 def _explained(name: str, path: str, load: Any) -> tuple[Any, Any]:
+    _hush()
     try:
         return load(path)  # type: ignore[no-any-return]
     except (OSError, ValueError) as error:
         raise ModelError(
             f"cannot load the weights '{name}': {str(error).splitlines()[0]}",
-            hint="set base_model to a folder, to a model id that this machine can reach, or to bundled:smollm2-135m-instruct",
+            hint="name a folder, a model id that this machine can reach, or bundled:smollm2-135m-instruct",
         ) from error
+
+
+def _hush() -> None:
+    """transformers draws a bar for every file; our own progress says what is going on."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()

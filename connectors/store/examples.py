@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from connectors.store.part import Part
+from connectors.store.part import Part, deleted_tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,12 @@ class Examples(Part):
     """The curated data set."""
 
     def replace(self, helpdesk: str, examples: Sequence[Example]) -> None:
-        """Swaps a helpdesk's whole data set, all or nothing."""
+        """Swaps a helpdesk's whole data set, all or nothing; leaves out tickets that were deleted while it was made."""
         with self._store.transaction():
+            deleted = deleted_tickets(self._store, helpdesk)
+            rows = [asdict(one) | {"kept": int(one.kept)} for one in examples if one.ticket_id not in deleted]
             self._store.execute("delete from examples where helpdesk = ?", (helpdesk,))
-            self._store.insert("examples", [asdict(example) | {"kept": int(example.kept)} for example in examples])
+            self._store.insert("examples", rows)
 
     def kept(self, helpdesk: str) -> list[Example]:
         """What is learned from, oldest first."""

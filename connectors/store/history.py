@@ -10,6 +10,7 @@ from typing import Any
 from connectors import clock
 from connectors.records import Article, Comment, Group, Macro, Record, Satisfaction, Ticket, User
 from connectors.store.part import Part, to_json
+from connectors.store.suggestions import WITHOUT_TEXT
 
 KEY = ("helpdesk", "id")
 
@@ -43,19 +44,24 @@ class History(Part):
 
     def _save_ticket(self, helpdesk: str, ticket: Ticket) -> int:
         old = self._store.row(
-            "select generated_at, updated_at from tickets where helpdesk = ? and id = ?", (helpdesk, ticket.id)
+            "select generated_at, updated_at, deleted, comments_due from tickets where helpdesk = ? and id = ?",
+            (helpdesk, ticket.id),
         )
         if old and old["generated_at"] > ticket.generated_at:
             return 0
-        # Equal timestamps are written again: the export may repeat a second whose content has moved on.
+        # Equal timestamps are written again: the export may repeat a second whose content has moved on. But somebody
+        # who read the ticket in the second of its deletion does not bring its text back.
+        if old and old["generated_at"] == ticket.generated_at and old["deleted"] and not ticket.deleted:
+            return 0
         new = not old or old["generated_at"] < ticket.generated_at or old["updated_at"] != ticket.updated_at
         row = _row(helpdesk, ticket, omit=("tags", "deleted"))
         row |= {"tags": to_json(ticket.tags), "deleted": int(ticket.deleted)}
-        if new:
-            row["comments_due"] = int(not ticket.deleted)
+        row["comments_due"] = int(not ticket.deleted and (new or bool(old and old["comments_due"])))
         self._store.upsert("tickets", [row], KEY)
         if ticket.deleted:
             self._erase(helpdesk, ticket.id)
+            if old and not old["deleted"]:
+                self._erase_excerpts(helpdesk, ticket.id)
         return int(new)
 
     def _erase(self, helpdesk: str, ticket_id: str) -> None:
@@ -69,7 +75,12 @@ class History(Part):
             "delete from passages where helpdesk = ? and kind = 'ticket' and source_id = ?", (helpdesk, ticket_id)
         )
         self._store.execute(
-            "update suggestions set draft = '', claims = '[]', sources = '[]' where helpdesk = ? and ticket_id = ?",
+            f"update suggestions set {WITHOUT_TEXT} where helpdesk = ? and ticket_id = ?",  # noqa: S608
+            (helpdesk, ticket_id),
+        )
+        self._store.execute(
+            """update feedback set reason = ''
+               where suggestion_id in (select id from suggestions where helpdesk = ? and ticket_id = ?)""",
             (helpdesk, ticket_id),
         )
         self._store.execute(
@@ -77,7 +88,18 @@ class History(Part):
             (helpdesk, ticket_id),
         )
 
+    def _erase_excerpts(self, helpdesk: str, ticket_id: str) -> None:
+        """Other tickets' suggestions quote the tickets that they were written after."""
+        sql = """update suggestions set sources = (
+                     select json_group_array(json(value)) from json_each(suggestions.sources)
+                     where not (json_extract(value, '$.kind') = 'ticket' and json_extract(value, '$.id') = :id))
+                 where helpdesk = :helpdesk and instr(sources, '"id":' || json_quote(:id))"""
+        self._store.execute(sql, {"helpdesk": helpdesk, "id": ticket_id})
+
     def _save_other(self, helpdesk: str, record: Record) -> int:
+        # Ratings are listed for deleted tickets too, and a comment may have been read just before the deletion.
+        if isinstance(record, Comment | Satisfaction) and self._is_deleted(helpdesk, record.ticket_id):
+            return 0
         table = _TABLES[type(record)]
         row = _row(helpdesk, record)
         for flag in ("public", "active", "draft", "deleted"):
@@ -88,6 +110,10 @@ class History(Part):
             return 0
         self._store.upsert(table, [row], KEY)
         return 1
+
+    def _is_deleted(self, helpdesk: str, ticket_id: str) -> bool:
+        sql = "select 1 as one from tickets where helpdesk = ? and id = ? and deleted = 1"
+        return self._store.row(sql, (helpdesk, ticket_id)) is not None
 
     def save_comments(
         self, helpdesk: str, ticket_id: str, comments: Iterable[Comment], authors: Iterable[User] = ()

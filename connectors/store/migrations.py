@@ -96,8 +96,8 @@ def m003_suggestions(db: Database) -> None:
     db.table("suggestions").create(
         {
             "id": str, "helpdesk": str, "ticket_id": str, "turn_id": str, "model_version": str, "created_at": str,
-            "state": str, "draft": str, "language": str, "claims": str, "sources": str, "route": str, "confidence": float,
-            "latency_s": float, "note_posted_at": str,
+            "state": str, "draft": str, "language": str, "claims": str, "sources": str, "route": str,
+            "confidence": float, "latency_s": float, "note_posted_at": str,
         },
         pk="id",
         not_null={"helpdesk", "ticket_id", "turn_id", "model_version", "created_at", "state"},
@@ -115,9 +115,9 @@ def m004_examples(db: Database) -> None:
     """Curation: every answered turn, whether it is learned from, and why not where it is not."""
     db.table("examples").create(
         {
-            "helpdesk": str, "ticket_id": str, "comment_id": str, "turn": int, "kept": int, "reason": str, "weight": float,
-            "question": str, "reply": str, "language": str, "group_id": str, "requester_id": str, "agent_id": str,
-            "created_at": str,
+            "helpdesk": str, "ticket_id": str, "comment_id": str, "turn": int, "kept": int, "reason": str,
+            "weight": float, "question": str, "reply": str, "language": str, "group_id": str, "requester_id": str,
+            "agent_id": str, "created_at": str,
         },
         pk=("helpdesk", "comment_id"),
     )  # fmt: skip
@@ -127,13 +127,13 @@ def m004_examples(db: Database) -> None:
 @migrations()
 def m005_passages(db: Database) -> None:
     """The retrieval index: parts of articles, and solved questions with their replies."""
-    db.table("passages").create(
-        {
-            "id": int, "helpdesk": str, "kind": str, "source_id": str, "part": int, "title": str, "text": str, "reply": str,
-            "language": str, "url": str, "created_at": str, "content_hash": str, "encoder": str, "embedding": bytes,
-        },
-        pk="id",
-        not_null={"helpdesk", "kind", "source_id", "part", "text", "content_hash"},
-    )  # fmt: skip
+    # In SQL for the sake of 'autoincrement', which sqlite-utils does not offer: an id must never come again.
+    db.execute(
+        """create table passages (
+            id integer primary key autoincrement, helpdesk text not null, kind text not null, source_id text not null,
+            part integer not null, title text, text text not null, reply text, language text, url text,
+            created_at text, content_hash text not null, encoder text not null, embedding blob)"""
+    )
     db.table("passages").create_index(["helpdesk", "kind", "source_id", "part"], unique=True)
+    db.table("passages").create_index(["helpdesk", "encoder"])
     db.table("passages").enable_fts(["title", "text"], create_triggers=True, tokenize="unicode61 remove_diacritics 2")

@@ -28,6 +28,12 @@ class Part:
         self._store = store
 
 
+def deleted_tickets(store: Connection, helpdesk: str) -> set[str]:
+    """Ids of the tickets whose text must not come back; read it in the transaction that writes what is made of them."""
+    rows = store.rows("select id from tickets where helpdesk = ? and deleted = 1", (helpdesk,))
+    return {row["id"] for row in rows}
+
+
 def to_json(value: object) -> str:
     """JSON as the store keeps it: compact, keys sorted, so that equal values are equal texts."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

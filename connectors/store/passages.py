@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from connectors.store.part import Part
+from connectors.store.part import Part, deleted_tickets
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -52,11 +52,13 @@ class Passages(Part):
     def sync(self, helpdesk: str, kind: str, wanted: Iterable[Passage]) -> tuple[int, int]:
         """Makes the index of one kind hold exactly `wanted`; returns (written, removed).
 
-        New and changed passages lose their embedding: `without_embedding` lists them.
+        New and changed passages have no embedding yet: `without_embedding` lists them. Tickets that were deleted in
+        the meantime are left out.
         """
         written = 0
         keys: set[tuple[str, int]] = set()
         with self._store.transaction():
+            erased = deleted_tickets(self._store, helpdesk) if kind == "ticket" else set()
             known = {
                 (row["source_id"], row["part"]): row["content_hash"]
                 for row in self._store.rows(
@@ -66,38 +68,30 @@ class Passages(Part):
             }
             for passage in wanted:
                 key = (passage.source_id, passage.part)
+                if passage.source_id in erased:
+                    continue
                 keys.add(key)
                 if known.get(key) != passage.content_hash:
                     self._write(helpdesk, passage)
                     written += 1
             gone = known.keys() - keys
-            for source_id, part in gone:
-                self._store.execute(
-                    "delete from passages where helpdesk = ? and kind = ? and source_id = ? and part = ?",
-                    (helpdesk, kind, source_id, part),
-                )
+            for key in gone:
+                self._remove(helpdesk, kind, *key)
         return written, len(gone)
 
     def _write(self, helpdesk: str, p: Passage) -> None:
-        sql = """insert into passages (helpdesk, kind, source_id, part, title, text, reply, language, url, created_at,
-                                       content_hash, encoder, embedding)
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', null)
-                 on conflict (helpdesk, kind, source_id, part) do update set title = excluded.title, text = excluded.text,
-                 reply = excluded.reply, language = excluded.language, url = excluded.url, created_at = excluded.created_at,
-                 content_hash = excluded.content_hash, encoder = '', embedding = null"""
-        values = (
-            p.kind,
-            p.source_id,
-            p.part,
-            p.title,
-            p.text,
-            p.reply,
-            p.language,
-            p.url,
-            p.created_at,
-            p.content_hash,
+        # A changed passage is a new row with a new id, never an update: somebody may be embedding the old text now, and
+        # `version` tells by the ids that something changed.
+        self._remove(helpdesk, p.kind, p.source_id, p.part)
+        names = tuple(Passage.__dataclass_fields__)
+        row = {"helpdesk": helpdesk} | {name: getattr(p, name) for name in names}
+        self._store.insert("passages", [row | {"content_hash": p.content_hash, "encoder": ""}])
+
+    def _remove(self, helpdesk: str, kind: str, source_id: str, part: int) -> None:
+        self._store.execute(
+            "delete from passages where helpdesk = ? and kind = ? and source_id = ? and part = ?",
+            (helpdesk, kind, source_id, part),
         )
-        self._store.execute(sql, (helpdesk, *values))
 
     def without_embedding(self, helpdesk: str, encoder: str, limit: int) -> list[tuple[int, Passage]]:
         """Passages that this encoder has not embedded yet, with their row ids."""
@@ -105,7 +99,10 @@ class Passages(Part):
         return [(row["id"], _passage(row)) for row in self._store.rows(sql, (helpdesk, encoder, limit))]
 
     def save_embeddings(self, encoder: str, ids: Sequence[int], embeddings: Embeddings) -> None:
-        """Keeps embeddings: float32 of shape (len(ids), dimensions), rows of unit length."""
+        """Keeps embeddings: float32 of shape (len(ids), dimensions), rows of unit length.
+
+        A passage that has changed since `without_embedding` gave it out has another id by now, and is not touched.
+        """
         with self._store.transaction():
             for row_id, vector in zip(ids, embeddings, strict=True):
                 self._store.execute(
@@ -115,7 +112,8 @@ class Passages(Part):
 
     def embeddings(self, helpdesk: str, encoder: str) -> tuple[npt.NDArray[np.int64], Embeddings]:
         """All row ids, int64 of shape (n,), and embeddings, float32 of shape (n, dimensions)."""
-        sql = "select id, embedding from passages where helpdesk = ? and encoder = ? and embedding is not null order by id"
+        sql = """select id, embedding from passages
+                 where helpdesk = ? and encoder = ? and embedding is not null order by id"""
         ids: list[int] = []
         vectors: list[bytes] = []
         for row in self._store.rows(sql, (helpdesk, encoder)):
@@ -129,7 +127,7 @@ class Passages(Part):
         return np.asarray(ids, dtype=np.int64), matrix
 
     def search_words(self, helpdesk: str, query: str, limit: int) -> list[int]:
-        """Row ids by BM25, best first. Any text is a valid query: its words are quoted, so FTS5 syntax has no effect."""
+        """Row ids by BM25, best first. Any text is a valid query: words are quoted, so FTS5 syntax has no effect."""
         words = list(dict.fromkeys(word.lower() for word in _WORD.findall(query)))[:_MAX_QUERY_WORDS]
         if not words:
             return []
@@ -145,11 +143,15 @@ class Passages(Part):
         return {row["id"]: _passage(row) for row in rows}
 
     def version(self, helpdesk: str) -> tuple[int, int, str]:
-        """Changes whenever the index does, cheaply: lets a server know that its copy of the embeddings is old."""
-        sql = """select count(*) as n, coalesce(max(id), 0) as top, coalesce(sum(length(encoder)), 0) as filled,
-                 coalesce(max(content_hash), '') as h from passages where helpdesk = ?"""
+        """Changes whenever the index does, cheaply: lets a server know that its copy of the embeddings is old.
+
+        Rows never change but for their embedding, and no id is given out twice: the same number of rows with the same
+        highest id are the same rows. One index covers the query; the texts are not read.
+        """
+        sql = """select count(*) as n, coalesce(max(id), 0) as top, count(nullif(encoder, '')) as filled,
+                 coalesce(max(encoder), '') as encoder from passages where helpdesk = ?"""
         row = next(self._store.rows(sql, (helpdesk,)))
-        return row["n"], row["top"] * 1_000_003 + row["filled"], row["h"]
+        return row["n"], row["top"], f"{row['filled']} {row['encoder']}"
 
 
 def _passage(row: dict[str, object]) -> Passage:

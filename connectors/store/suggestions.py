@@ -11,6 +11,8 @@ from connectors.store.part import Part, to_json
 
 SHOWN, SILENT, SUPERSEDED = "shown", "silent", "superseded"
 ACTIONS = ("inserted", "copied", "thumb_up", "thumb_down")
+WITHOUT_TEXT = """draft = '', claims = '[]', sources = '[]', route = json_replace(route, '$.reasons', json('[]'))"""
+"""What becomes of the suggestions of a ticket that was deleted; where it was routed stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the ticket belongs; `alternatives` are (group id, name, probability), best first, the chosen one left out."""
+    """Where the ticket belongs; `alternatives` are (group id, name, probability), best first, without the chosen."""
 
     group_id: str
     group_name: str
@@ -84,7 +86,10 @@ class Suggestions(Part):
     """Keeps one suggestion a customer turn."""
 
     def save(self, suggestion: Suggestion) -> None:
-        """Stores a suggestion, once: the same turn again replaces it, and the ticket's older ones become superseded."""
+        """Stores a suggestion, once: the same turn again replaces it, and the ticket's older ones become superseded.
+
+        Where the ticket was deleted while it was drafted for, the text is not kept.
+        """
         row = asdict(suggestion)
         for column in ("claims", "sources", "route"):
             row[column] = to_json(row[column])
@@ -94,6 +99,12 @@ class Suggestions(Part):
                 (SUPERSEDED, suggestion.helpdesk, suggestion.ticket_id, suggestion.turn_id),
             )
             self._store.upsert("suggestions", [row], "id")
+            self._store.execute(
+                f"""update suggestions set {WITHOUT_TEXT} where id = ? and exists (
+                    select 1 from tickets t where t.helpdesk = suggestions.helpdesk and t.id = ticket_id
+                    and t.deleted = 1)""",  # noqa: S608
+                (suggestion.id,),
+            )
 
     def note_posted(self, suggestion_id: str) -> None:
         """The note stands in the helpdesk."""

@@ -9,10 +9,12 @@ from collections.abc import Callable
 import requests
 
 from connectors.errors import CredentialError, RetriableError
+from connectors.http import retry_after_s
 from connectors.settings import HelpdeskSettings
 
 # Renewed this long before it ends, so that no request is under way when it does.
 _MARGIN_S = 60.0
+_LIVES_S = 1800.0
 
 
 def authorizer(settings: HelpdeskSettings) -> Callable[[bool], str]:
@@ -27,7 +29,7 @@ def authorizer(settings: HelpdeskSettings) -> Callable[[bool], str]:
 
 
 class _ClientCredentials:
-    """`POST /oauth/tokens` with the client's id and secret; the token lives 30 minutes by default."""
+    """`POST /oauth/tokens` with the client's id and secret; tokens live 30 minutes unless the answer differs."""
 
     def __init__(self, settings: HelpdeskSettings) -> None:
         self._settings = settings
@@ -49,16 +51,21 @@ class _ClientCredentials:
         }
         try:
             answer = requests.post(
-                f"{settings.base_url}/oauth/tokens", json=body, timeout=settings.timeout_s, allow_redirects=False
-            )
+                f"{settings.base_url}/oauth/tokens", json=body, timeout=settings.timeout_s, allow_redirects=False,
+                auth=lambda request: request,  # or `requests` adds what ~/.netrc has for the host
+            )  # fmt: skip
         except requests.RequestException as error:
             raise RetriableError(
                 f"no OAuth token: {type(error).__name__}", hint="check the helpdesk's address"
             ) from None
+        what = f"no OAuth token: the helpdesk answered {answer.status_code}"
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise RetriableError(what, hint="try again later", retry_after_s=retry_after_s(answer.headers))
         if answer.status_code != 200:
-            raise CredentialError(
-                f"no OAuth token: the helpdesk answered {answer.status_code}", hint="check client_id and client_secret"
-            )
-        values = answer.json()
-        self._token = str(values["access_token"])
-        self._ends_at = time.monotonic() + float(values.get("expires_in") or 1800)
+            raise CredentialError(what, hint="check client_id and client_secret")
+        try:
+            values = answer.json()
+            token, lives_s = str(values["access_token"]), float(values.get("expires_in") or _LIVES_S)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise CredentialError(f"{what} without a token in it", hint="check the helpdesk's address") from None
+        self._token, self._ends_at = token, time.monotonic() + lives_s

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from connectors.errors import CursorError, FatalError, NotFoundError, SkippableError, TicketClosedError
-from connectors.http import Http
+from connectors.errors import (
+    CredentialError,
+    CursorError,
+    FatalError,
+    NotFoundError,
+    SkippableError,
+    SlowAnswerError,
+    TicketClosedError,
+)
+from connectors.http import MAX_ATTEMPTS, Http
 from connectors.records import Comment, Page, Record, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 from connectors.zendesk import mapping, webhook
@@ -17,16 +25,18 @@ from connectors.zendesk.auth import authorizer
 log = logging.getLogger(__name__)
 
 TICKETS_PER_PAGE = 1000
+LEAST_PER_PAGE = 25
 ITEMS_PER_PAGE = 100
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 class Zendesk:
     """A Zendesk account, or anything that speaks its API. See `connectors.helpdesk.Helpdesk` for the methods."""
 
     # What others refer to comes first, so that a sync that is cut off leaves nothing dangling.
-    streams = ("groups", "users", "macros", "articles", "tickets", "satisfaction_ratings")
+    streams: tuple[str, ...] = ("groups", "users", "macros", "articles", "tickets", "satisfaction_ratings")
 
     def __init__(
         self,
@@ -74,16 +84,27 @@ class Zendesk:
 
     def _cursor_export(self, path: str, key: str, read: Callable[[Json], Record], cursor: str | None) -> Iterator[Page]:
         """Cursor-based incremental export; `after_cursor` is opaque and is kept even at the end of the stream."""
+        size = TICKETS_PER_PAGE
         while True:
             position: dict[str, str | int] = {"cursor": cursor} if cursor else {"start_time": 0}
-            answer = self.http.get(path, position | {"per_page": TICKETS_PER_PAGE})
+            least = size <= LEAST_PER_PAGE
+            attempts = MAX_ATTEMPTS if least else 1
+            try:
+                answer = self._get_or_skip(path, position | {"per_page": size}, key, slow_attempts=attempts)
+            except SlowAnswerError:
+                # A big page that took too long once takes too long again; a smaller one comes through.
+                if least:
+                    raise
+                size = max(LEAST_PER_PAGE, size // 2)
+                log.info("asking for %d %s a page from now on", size, key)
+                continue
             after = answer.get("after_cursor") or cursor or ""
             done = bool(answer.get("end_of_stream"))
             if not done and (not after or after == cursor):
                 raise CursorError(
                     f"the {key} export does not move on from its cursor", hint="run: deskhand sync --full"
                 )
-            yield Page(tuple(read(item) for item in answer.get(key) or ()), after, done)
+            yield Page(_records(read, answer.get(key), key), after, done)
             if done:
                 return
             cursor = after
@@ -103,7 +124,7 @@ class Zendesk:
             if following in seen:
                 raise CursorError(f"the {key} listing does not move on from its page", hint="run the sync again later")
             seen.add(following or "")
-            yield Page(tuple(read(item) for item in answer.get(key) or ()), "", not following)
+            yield Page(_records(read, answer.get(key), key), "", not following)
             address, params = following, None
 
     def _articles(self, cursor: str | None) -> Iterator[Page]:
@@ -119,14 +140,16 @@ class Zendesk:
                 raise CursorError(
                     "the articles export does not move on from its time", hint="run: deskhand sync --full"
                 )
-            yield Page(tuple(mapping.article(item) for item in items), str(end_time), done)
+            yield Page(_records(mapping.article, items, "articles"), str(end_time), done)
             if done:
                 return
             start_time = end_time
 
-    def _get_or_skip(self, path: str, params: Mapping[str, str | int] | None, stream: str) -> Json:
+    def _get_or_skip(
+        self, path: str, params: Mapping[str, str | int] | None, stream: str, *, slow_attempts: int = MAX_ATTEMPTS
+    ) -> Json:
         try:
-            return self.http.get(path, params)
+            return self.http.get(path, params, slow_attempts=slow_attempts)
         except NotFoundError as error:
             raise SkippableError(f"{stream}: this account does not have it ({error})") from error
 
@@ -136,15 +159,18 @@ class Zendesk:
         users: dict[str, User] = {}
         address: str | None = f"/api/v2/tickets/{ticket_id}/comments.json"
         params: Mapping[str, str | int] | None = {"page[size]": ITEMS_PER_PAGE, "include": "users"}
+        seen: set[str] = set()
         while address:
             answer = self.http.get(address, params)
-            comments += [mapping.comment(item, ticket_id) for item in answer.get("comments") or ()]
-            users |= {user.id: user for user in map(mapping.user, answer.get("users") or ())}
+            what = f"of ticket {ticket_id}, comments"
+            comments += _records(lambda item: mapping.comment(item, ticket_id), answer.get("comments"), what)
+            users |= {user.id: user for user in _records(mapping.user, answer.get("users"), "users")}
             more = (answer.get("meta") or {}).get("has_more")
             # Some accounts answer without `meta` and page by `next_page` instead.
             following = (answer.get("links") or {}).get("next") if more else answer.get("next_page")
-            if following == address:
+            if following in seen:
                 raise CursorError(f"the comments of ticket {ticket_id} do not move on from their page")
+            seen.add(following or "")
             address, params = following, None
         return comments, list(users.values())
 
@@ -156,14 +182,15 @@ class Zendesk:
         """See `Helpdesk.write_back`: one PUT with `safe_update`, after looking for the marker in the ticket's notes."""
         if ticket.status in ("closed", "deleted") or ticket.deleted:
             raise TicketClosedError(f"ticket {ticket.id} is {ticket.status}")
-        if self._has_note(ticket.id, update.marker):
+        if update.note_html and self._has_note(ticket.id, update.marker):
             return False
         body: Json = {
-            "comment": {"html_body": f"{update.note_html}<p>{update.marker}</p>", "public": False},
             "safe_update": True,
             # The stamp as Zendesk gave it: ours is normalised and would not compare equal.
             "updated_stamp": ticket.raw.get("updated_at", ticket.updated_at),
         }
+        if update.note_html:
+            body["comment"] = {"html_body": f"{update.note_html}<p>{update.marker}</p>", "public": False}
         if update.group_id and update.group_id != ticket.group_id:
             body["group_id"] = int(update.group_id)
         if update.tags:
@@ -171,7 +198,9 @@ class Zendesk:
         try:
             self.http.send("PUT", f"/api/v2/tickets/{ticket.id}.json", json={"ticket": body})
         except FatalError as error:
-            if "answered 422" in str(error):
+            # A refusal has many reasons, such as a group that is gone; a ticket closed since we read it is nobody's
+            # fault. A deleted one is not found.
+            if not isinstance(error, CredentialError) and self.ticket(ticket.id).status == "closed":
                 raise TicketClosedError(f"ticket {ticket.id} takes no update any more") from error
             raise
         return True
@@ -209,3 +238,20 @@ class Zendesk:
                 "actions": [{"field": "notification_webhook", "value": [webhook_id, webhook.TRIGGER_BODY]}],
             }})  # fmt: skip
         return str(self.http.get(f"/api/v2/webhooks/{webhook_id}/signing_secret")["signing_secret"]["secret"])
+
+
+def _records(read: Callable[[Json], T], items: Iterable[Json] | None, what: str) -> tuple[T, ...]:
+    """Maps a page; a record that cannot be read ends the run, since behind the cursor it would be lost for good."""
+    records = []
+    for item in items or ():
+        try:
+            records.append(read(item))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else type(error).__name__
+            which = item.get("id") if isinstance(item, dict) else "without an id"
+            # The error's own words may hold what the field held.
+            raise FatalError(
+                f"{what}: record {which} is not in the shape we know ({why})",
+                hint="the API has changed: upgrade Deskhand",
+            ) from None
+    return tuple(records)

@@ -1,0 +1,350 @@
+"""The command line. Heavy modules are imported inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from connectors.settings import Settings
+    from connectors.store.database import Store
+    from connectors.zendesk.client import Zendesk
+    from trainer.registry import Registry
+
+HOME = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the installation; DESKHAND_HOME, else .deskhand, where it is left out.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-v", "--verbose", is_flag=True, help="Log more, on stderr.")
+@click.version_option(package_name="deskhand")
+def deskhand(verbose: bool) -> None:
+    """A trained junior agent for your helpdesk: suggests replies in your house style and routes tickets.
+
+    The usual way: init, sync, train, promote, serve. To see it all at work first: demo.
+    """
+    from plugin.console import set_up_logging
+
+    set_up_logging(verbose)
+
+
+@deskhand.command()
+@HOME
+@click.option("--once", is_flag=True, help="Do not stay up; exit 0 only if a note and a route arrived.")
+@click.option("--port", default=8642, show_default=True, help="Of the plugin.")
+@click.option("--helpdesk-port", default=8650, show_default=True, help="Of the sandbox helpdesk.")
+@click.option("--retrain", is_flag=True, help="Train again, even if a version is live.")
+def demo(home: Path | None, once: bool, port: int, helpdesk_port: int, retrain: bool) -> None:
+    """Run everything on a sample company: helpdesk, sync, training, a new ticket, a suggestion."""
+    from plugin.demo import DEMO_HOME, run_demo
+
+    run_demo(
+        home or _environment_home() or DEMO_HOME, once=once, port=port, helpdesk_port=helpdesk_port, retrain=retrain
+    )
+
+
+@deskhand.command()
+@HOME
+@click.option("--url", prompt="Address of your Zendesk (https://acme.zendesk.com)", help="Address of the helpdesk.")
+@click.option(
+    "--auth",
+    type=click.Choice(["client_credentials", "bearer", "api_token"]),
+    default="client_credentials",
+    show_default=True,
+    prompt="How to sign in",
+    help="An OAuth client, an access token, or a legacy API token.",
+)
+@click.option("--email", default="", help="For api_token: the agent's address.")
+@click.option("--client-id", default="", help="For client_credentials.")
+def init(home: Path | None, url: str, auth: str, email: str, client_id: str) -> None:
+    """Connect a helpdesk: asks for the credential, checks it, writes config.toml and secrets.toml."""
+    from plugin.setup import connect
+
+    if auth == "api_token" and not email:
+        email = click.prompt("The agent's e-mail address")
+    if auth == "client_credentials" and not client_id:
+        client_id = click.prompt("The OAuth client's identifier")
+    secret = click.prompt("Secret" if auth == "client_credentials" else "Token", hide_input=True)
+    connect(_home(home), url=url, auth=auth, email=email, client_id=client_id, secret=secret)
+
+
+@deskhand.command()
+@HOME
+@JSON
+@click.option("--full", is_flag=True, help="Read everything again; nothing stored is lost.")
+def sync(home: Path | None, as_json: bool, full: bool) -> None:
+    """Bring tickets, comments, users, groups, macros, articles and ratings up to date."""
+    from dataclasses import asdict
+
+    from connectors import sync as syncing
+    from plugin.console import Bar, show, show_json
+
+    settings = _settings(home)
+    helpdesk = _helpdesk(settings)
+    with syncing.exclusive(settings.home, "sync"), _store(settings) as store, Bar() as bar:
+        summary = syncing.sync(helpdesk, store, full=full, progress=bar.update)
+        counts = store.history.counts(helpdesk.name)
+    helpdesk.close()
+    if as_json:
+        show_json(asdict(summary) | {"stored": counts})
+        return
+    for stream, changed in summary.changed.items():
+        show(f"{stream:<22} {changed:>7} new or changed, {counts[stream]} stored")
+    show(f"{'comments':<22} of {summary.comments_fetched} tickets read, {counts['comments']} stored")
+    for stream, why in summary.skipped.items():
+        show(f"{stream:<22} skipped: {why}")
+    show(f"{summary.seconds:.1f} s")
+
+
+@deskhand.command()
+@HOME
+@JSON
+@click.option("--ticket", help="Say why this ticket is in or out.")
+def curate(home: Path | None, as_json: bool, ticket: str | None) -> None:
+    """Choose the examples to learn from, and say what was dropped and why."""
+    from plugin.console import Bar, show, show_json
+    from trainer.curate import curate as run
+
+    settings = _settings(home)
+    name = settings.require_helpdesk().name
+    with _store(settings) as store:
+        if ticket:
+            verdicts = store.examples.verdict(name, ticket)
+            for comment_id, kept, reason in verdicts:
+                show(f"answer {comment_id}: {'in' if kept else f'out, {reason}'}")
+            if not verdicts:
+                show("not looked at yet, or not solved: run deskhand curate without --ticket first")
+            return
+        with Bar() as bar:
+            report = run(store, name, progress=lambda done: bar.update("curate", done, None))
+    if as_json:
+        show_json({"tickets": report.tickets, "kept": report.kept, "dropped": report.dropped})
+        return
+    show(f"{report.tickets} solved tickets, {report.kept} answers kept, {report.dropped.total()} dropped:")
+    for reason, count in report.dropped.most_common():
+        show(f"  {count:>6}  {reason}")
+
+
+@deskhand.command()
+@HOME
+@JSON
+def train(home: Path | None, as_json: bool) -> None:
+    """Curate, train and judge a new version. It goes live by: deskhand promote."""
+    from connectors.sync import exclusive
+    from plugin.console import Bar, print_report, say, show, show_json
+    from trainer.curate import curate as run_curation
+    from trainer.registry import Registry
+    from trainer.train import train as run
+
+    settings = _settings(home)
+    name = settings.require_helpdesk().name
+    with exclusive(settings.home, "train"), _store(settings) as store:
+        report = run_curation(store, name)
+        say(f"{report.kept} answers kept, {report.dropped.total()} dropped")
+        with Bar() as bar:
+            trained = run(
+                store, name, Registry(settings.models_path), settings.trainer, settings.cache_path, progress=bar.update
+            )
+    if as_json:
+        show_json(trained.report.as_dict() | {"version": trained.manifest.version})
+        return
+    print_report(trained.report)
+    show(f"{trained.manifest.version} is ready; it goes live by: deskhand promote {trained.manifest.version}")
+
+
+@deskhand.command()
+@HOME
+@JSON
+@click.argument("version", required=False)
+def evaluate(home: Path | None, as_json: bool, version: str | None) -> None:
+    """Show how a version (the live one) did on tickets that it had not seen."""
+    from plugin.console import print_report, show_json
+    from trainer.evaluate import read_report
+
+    registry = _registry(home)
+    report = read_report(registry.path(version or _live(registry)))
+    if as_json:
+        show_json(report.as_dict())
+    else:
+        print_report(report)
+
+
+@deskhand.command()
+@HOME
+@JSON
+def models(home: Path | None, as_json: bool) -> None:
+    """List the versions, newest first; the live one is marked."""
+    from dataclasses import asdict
+
+    from plugin.console import show, show_json
+
+    registry = _registry(home)
+    live = registry.live()
+    manifests = [registry.manifest(version) for version in registry.versions()]
+    if as_json:
+        show_json({"live": asdict(live) if live else None, "versions": [asdict(manifest) for manifest in manifests]})
+        return
+    for manifest in manifests:
+        mark = "*" if live and manifest.version == live.version else " "
+        metrics = manifest.metrics
+        show(
+            f"{mark} {manifest.version}  {manifest.train_examples:>6} examples  replies by {manifest.reply_arm:<15} "
+            f"edit effort {metrics['reply_effort']:.3f}  "
+            f"routes by {manifest.route_arm:<8} {metrics['route_accuracy']:.1%}"
+        )
+    if not manifests:
+        show("no versions yet; make one by: deskhand train")
+
+
+@deskhand.command()
+@HOME
+@click.argument("version")
+def promote(home: Path | None, version: str) -> None:
+    """Make a version the live one; the server picks it up by itself."""
+    from plugin.console import show
+
+    live = _registry(home).promote(version, by="command line")
+    show(f"{live.version} is live" + (f", before it {live.previous}" if live.previous else ""))
+
+
+@deskhand.command()
+@HOME
+def rollback(home: Path | None) -> None:
+    """Make the version before the live one live again."""
+    from plugin.console import show
+
+    show(f"{_registry(home).rollback(by='command line').version} is live again")
+
+
+@deskhand.command()
+@HOME
+@JSON
+@click.argument("ticket_id")
+def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
+    """Draft a reply for a ticket and print it; nothing is written to the helpdesk."""
+    from dataclasses import asdict
+
+    from plugin.console import show, show_json
+    from plugin.note import unsupported
+    from trainer.predictor import Predictor
+
+    settings = _settings(home)
+    helpdesk = _helpdesk(settings)
+    with _store(settings) as store:
+        ticket = helpdesk.ticket(ticket_id)
+        comments, authors = helpdesk.comments(ticket_id)
+        store.history.save(helpdesk.name, [ticket])
+        store.history.save_comments(helpdesk.name, ticket_id, comments, authors)
+        suggestion = Predictor.load(settings, store).suggest(
+            ticket,
+            store.history.user(helpdesk.name, ticket.requester_id),
+            store.history.turns(helpdesk.name, ticket_id),
+            store.history.agents(helpdesk.name),
+        )
+    helpdesk.close()
+    if as_json:
+        show_json(asdict(suggestion))
+        return
+    show(suggestion.draft or "(silent: nothing similar enough has been answered before)")
+    if doubts := unsupported(suggestion):
+        show(f"\nCheck: {', '.join(doubts)}")
+    if suggestion.route:
+        show(f"\nRoute: {suggestion.route.group_name} ({suggestion.route.probability:.0%})")
+    show(f"{suggestion.latency_s:.1f} s, {suggestion.model_version}")
+
+
+@deskhand.command()
+@HOME
+def serve(home: Path | None) -> None:
+    """Take webhooks, draft, write notes back; ends cleanly on Ctrl-C or SIGTERM."""
+    import signal
+
+    from plugin.console import say
+    from plugin.serving import Serving
+
+    settings = _settings(home)
+
+    def terminate(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    with Serving(settings, _helpdesk(settings), _helpdesk(settings)) as serving:
+        say(f"listening on {serving.url}")
+        serving.wait()
+
+
+@deskhand.group()
+def app() -> None:
+    """The app for the helpdesk's sidebar."""
+
+
+@app.command()
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("deskhand-app.zip"), show_default=True
+)
+def package(output: Path) -> None:
+    """Make the zip that an admin uploads to Zendesk; the same files give the same bytes."""
+    from plugin.app_package import write_package
+    from plugin.console import show
+
+    show(f"{write_package(output)} files in {output}")
+
+
+def _environment_home() -> Path | None:
+    import os
+
+    value = os.environ.get("DESKHAND_HOME")
+    return Path(value).expanduser().resolve() if value else None
+
+
+def _home(home: Path | None) -> Path:
+    from connectors.settings import default_home
+
+    return home.expanduser().resolve() if home else default_home()
+
+
+def _settings(home: Path | None) -> Settings:
+    from connectors.settings import load_settings
+
+    return load_settings(_home(home))
+
+
+def _store(settings: Settings) -> Store:
+    from connectors.store.database import Store
+
+    return Store(settings.database_path)
+
+
+def _helpdesk(settings: Settings) -> Zendesk:
+    from connectors.vendors import open_helpdesk
+
+    return open_helpdesk(settings)
+
+
+def _registry(home: Path | None) -> Registry:
+    from trainer.registry import Registry
+
+    return Registry(_settings(home).models_path)
+
+
+def _live(registry: Registry) -> str:
+    from connectors.errors import ModelError
+
+    live = registry.live()
+    if live is None:
+        raise ModelError("no model is live yet", hint="run: deskhand train")
+    return live.version
+
+
+def main() -> None:
+    """The entry point: errors become messages and exit codes."""
+    from plugin.console import errors_explained
+
+    with errors_explained():
+        deskhand(standalone_mode=True)

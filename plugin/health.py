@@ -1,0 +1,33 @@
+"""Liveness and readiness, for systemd, proxies and monitors. No secrets, no tickets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app
+
+from connectors.errors import DeskhandError
+from plugin.context import context
+from trainer.registry import Registry
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+def alive() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+def ready() -> tuple[dict[str, Any], int]:
+    """Whether drafts can be expected: the store answers and a model is live."""
+    deskhand = context(current_app)
+    try:
+        live = Registry(deskhand.settings.models_path).live()
+        inbox = deskhand.store().inbox.counts()
+    except DeskhandError as error:
+        return {"status": "not ready", "reason": str(error)}, 503
+    if live is None:
+        return {"status": "not ready", "reason": "no model is live", "inbox": inbox}, 503
+    return {"status": "ready", "model": live.version, "inbox": inbox}, 200

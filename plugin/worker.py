@@ -1,0 +1,157 @@
+"""The worker: takes a ticket from the inbox, drafts, and writes one note and the route back.
+
+At least once inside, once outside: a job whose worker dies is taken again when its lease runs out; the suggestion of a
+customer turn has one id, which is the note's marker, so the second run finds what the first one posted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.errors import DeskhandError, RetriableError, SkippableError, StaleTicketError
+from connectors.helpdesk import Helpdesk
+from connectors.records import Ticket, WriteBack
+from connectors.settings import PluginSettings
+from connectors.store.database import Store
+from connectors.store.inbox import Job
+from connectors.store.suggestions import SHOWN, Route, Suggestion
+from plugin import note
+from trainer.conversation import blocks
+from trainer.predictor import Predictor
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+MAX_STALE = 3
+IDLE_S = 0.5
+_SKIPPED_STATES = frozenset({"solved", "closed", "deleted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, for the log: never with a word of the ticket."""
+
+    ticket_id: str
+    what: str
+
+
+class Worker:
+    """Works through the inbox of one store.
+
+    Args:
+        store: A connection of the worker's own thread.
+        predictor: Gives the live predictor; called for each job, so that a promoted version is picked up.
+    """
+
+    def __init__(
+        self, store: Store, helpdesk: Helpdesk, predictor: Callable[[], Predictor], settings: PluginSettings
+    ) -> None:
+        self._store = store
+        self._helpdesk = helpdesk
+        self._predictor = predictor
+        self._settings = settings
+        self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set; the job at hand is finished first."""
+        while not stop.is_set():
+            try:
+                if not self.step():
+                    stop.wait(IDLE_S)
+            except DeskhandError as error:
+                log.error("the worker cannot work: %s (%s)", error, error.hint)
+                stop.wait(10 * IDLE_S)
+
+    def step(self) -> bool:
+        """Works on one job; returns False where there is none."""
+        job = self._store.inbox.claim(self._owner, lease_s=self._settings.lease_s)
+        if job is None:
+            return False
+        started = time.monotonic()
+        try:
+            outcome = self._work(job)
+        except SkippableError as error:
+            # Closed, deleted or gone: there is nobody left to help.
+            self._store.inbox.finish(job, self._owner)
+            log.info("ticket %s: skipped, %s", job.ticket_id, error)
+        except Exception as error:  # noqa: BLE001  one bad ticket must not stop the others
+            self._failed(job, error)
+        else:
+            self._store.inbox.finish(job, self._owner)
+            log.info("ticket %s: %s in %.1f s", outcome.ticket_id, outcome.what, time.monotonic() - started)
+        return True
+
+    def _failed(self, job: Job, error: Exception) -> None:
+        # Messages of our own errors are made to be safe to log; of others only the type is.
+        text = str(error) if isinstance(error, DeskhandError) else type(error).__name__
+        if job.attempts >= MAX_ATTEMPTS:
+            self._store.inbox.bury(job, self._owner, error=text)
+            log.error("ticket %s: given up after %d attempts: %s", job.ticket_id, job.attempts, text)
+            return
+        wanted_s = error.retry_after_s if isinstance(error, RetriableError) else None
+        delay_s = wanted_s or min(300.0, 2.0**job.attempts)
+        self._store.inbox.retry(job, self._owner, delay_s=delay_s, error=text)
+        log.warning("ticket %s: attempt %d failed, again in %.0f s: %s", job.ticket_id, job.attempts, delay_s, text)
+
+    def _work(self, job: Job) -> Outcome:
+        for _ in range(MAX_STALE):
+            try:
+                return Outcome(job.ticket_id, self._answer(job.ticket_id))
+            except StaleTicketError:
+                # Somebody wrote in between: what is right may have changed, so all is read and decided again.
+                log.info("ticket %s: changed while we worked, read again", job.ticket_id)
+        raise RetriableError(f"ticket {job.ticket_id} kept changing while we worked on it")
+
+    def _answer(self, ticket_id: str) -> str:
+        ticket = self._read(ticket_id)
+        if ticket.deleted or ticket.status in _SKIPPED_STATES:
+            return f"nothing to do, it is {ticket.status}"
+        turns = self._store.history.turns(self._helpdesk.name, ticket_id)
+        found = blocks(turns)
+        if not found or not found[-1].by_customer:
+            return "nothing to do, the team has answered"
+        suggestion = self._store.suggestions.for_turn(self._helpdesk.name, ticket_id, found[-1].comment_id)
+        if suggestion is None:
+            requester = self._store.history.user(self._helpdesk.name, ticket.requester_id)
+            agents = self._store.history.agents(self._helpdesk.name)
+            suggestion = self._predictor().suggest(ticket, requester, turns, agents)
+            self._store.suggestions.save(suggestion)
+        if suggestion.note_posted_at:
+            return "nothing to do, its note is there"
+        return self._write(ticket, suggestion)
+
+    def _read(self, ticket_id: str) -> Ticket:
+        """The ticket and its comments as they are now, also into the store."""
+        ticket = self._helpdesk.ticket(ticket_id)
+        comments, authors = self._helpdesk.comments(ticket_id)
+        with self._store.transaction():
+            self._store.history.save(self._helpdesk.name, [ticket])
+            self._store.history.save_comments(self._helpdesk.name, ticket_id, comments, authors)
+        return ticket
+
+    def _write(self, ticket: Ticket, suggestion: Suggestion) -> str:
+        route = self._route_to_set(ticket, suggestion.route)
+        shows = suggestion.state == SHOWN and self._settings.write_note
+        if not shows and route is None:
+            return "silent"
+        update = WriteBack(
+            note_html=note.render(suggestion, applied=route is not None) if shows else "",
+            marker=note.marker(suggestion),
+            group_id=route.group_id if route else None,
+        )
+        self._helpdesk.write_back(ticket, update)
+        if shows:
+            self._store.suggestions.note_posted(suggestion.id)
+        return ("note" if shows else "silent") + (f", routed to {route.group_name}" if route else "")
+
+    def _route_to_set(self, ticket: Ticket, route: Route | None) -> Route | None:
+        """The route to set: only on tickets that nobody has put into a group, and only where it is likely enough."""
+        if route is None or not self._settings.write_route or ticket.group_id is not None:
+            return None
+        return route if route.probability >= self._settings.min_route_probability else None

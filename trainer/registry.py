@@ -1,0 +1,178 @@
+"""Model versions: one folder each, the manifest written last, and a pointer to the live one.
+
+    models/
+      live.json                    which version serves, which served before, who promoted it and when
+      v20261124-081500/            adapter/  route.json  route.safetensors  report.json  manifest.json
+
+A folder without a manifest is an unfinished training: nobody looks at it, and the next training clears it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors import clock
+from connectors.errors import ModelError
+
+MANIFEST = "manifest.json"
+_PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a version is and what it takes to serve it.
+
+    Attributes:
+        base_model, encoder: As in the settings it was trained with.
+        reply_arm: `nearest`, `prompt_only`, `retrieval`, `tuned` or `tuned_retrieval`: what it serves.
+        route_arm: The router's arm.
+        min_similarity: Where no solved ticket and no article is at least this similar, nothing is shown.
+        data_hash, prompt_hash: Of the training data and of the prompt's template.
+        files: SHA-256 of every other file of the folder, by relative path.
+    """
+
+    version: str
+    created_at: str
+    helpdesk: str
+    base_model: str
+    encoder: str
+    reply_arm: str
+    route_arm: str
+    max_prompt_tokens: int
+    max_reply_tokens: int
+    min_similarity: float
+    data_hash: str
+    prompt_hash: str
+    train_examples: int
+    train_until: str
+    metrics: dict[str, Any]
+    verdict: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The pointer to the live version."""
+
+    version: str
+    previous: str | None
+    promoted_at: str
+    promoted_by: str
+
+
+class Registry:
+    """The versions of one home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def new_version(self) -> Iterator[tuple[str, Path]]:
+        """A version's name and a folder to fill. On success the folder appears whole under its name; else it is gone.
+
+        The caller writes everything but the manifest, which `finish` writes.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        version = datetime.now(UTC).strftime("v%Y%m%d-%H%M%S")
+        partial = self.folder / f"{_PARTIAL}{version}"
+        partial.mkdir()
+        try:
+            yield version, partial
+            if not (partial / MANIFEST).exists():
+                raise ModelError(f"version {version} was not finished")
+            partial.replace(self.folder / version)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    @staticmethod
+    def finish(folder: Path, manifest: Manifest) -> None:
+        """Writes the manifest with the hashes of all files that are there."""
+        files = {str(path.relative_to(folder)): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        _write_json(folder / MANIFEST, asdict(manifest) | {"files": files})
+
+    def manifest(self, version: str) -> Manifest:
+        """The manifest of a version, its files checked.
+
+        Raises:
+            ModelError: No such version, or a file is missing or changed.
+        """
+        folder = self.path(version)
+        try:
+            manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise ModelError(f"there is no version '{version}'", hint="see: deskhand models") from None
+        except (ValueError, TypeError) as error:
+            raise ModelError(f"the manifest of {version} cannot be read", hint="run: deskhand rollback") from error
+        for name, expected in manifest.files.items():
+            path = folder / name
+            if not path.is_file() or _sha256(path) != expected:
+                raise ModelError(f"{version}: {name} is missing or was changed", hint="run: deskhand rollback")
+        return manifest
+
+    def path(self, version: str) -> Path:
+        """A version's folder.
+
+        Raises:
+            ModelError: The name is no version's.
+        """
+        if not version.startswith("v") or "/" in version or ".." in version:
+            raise ModelError(f"'{version}' is no version's name", hint="see: deskhand models")
+        return self.folder / version
+
+    def versions(self) -> list[str]:
+        """Names of all finished versions, newest first."""
+        return sorted((path.parent.name for path in self.folder.glob(f"v*/{MANIFEST}")), reverse=True)
+
+    def live(self) -> Live | None:
+        """The pointer, or None where nothing was promoted yet."""
+        try:
+            return Live(**json.loads((self.folder / "live.json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise ModelError("models/live.json cannot be read", hint="run: deskhand promote VERSION") from error
+
+    def promote(self, version: str, *, by: str) -> Live:
+        """Makes a version the live one, after checking its files."""
+        self.manifest(version)
+        now = self.live()
+        previous = now.previous if now and now.version == version else now.version if now else None
+        live = Live(version, previous, clock.now(), by)
+        _write_json(self.folder / "live.json", asdict(live))
+        return live
+
+    def rollback(self, *, by: str) -> Live:
+        """Makes the version before the live one live again.
+
+        Raises:
+            ModelError: There is none.
+        """
+        now = self.live()
+        if now is None or now.previous is None:
+            raise ModelError("there is no earlier version to go back to", hint="see: deskhand models")
+        return self.promote(now.previous, by=by)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
