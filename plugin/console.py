@@ -47,22 +47,24 @@ def set_up_logging(verbose: bool) -> None:
 
 
 class Bar:
-    """A progress bar per stage; in a log file, a line when a stage ends. Matches the callbacks of sync and training."""
+    """A progress bar per stage; in a log file a line per quarter. Matches the callbacks of sync and training."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+        self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description:<18}"),
+            TextColumn("   {task.description:<21}"),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            transient=False,
+            console=self._console,
+            disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, Any] = {}
+        self._quarters: dict[str, int] = {}
 
     def __enter__(self) -> Bar:
         self._progress.start()
@@ -73,9 +75,19 @@ class Bar:
 
     def update(self, stage: str, done: int, total: int | None, note: str = "") -> None:
         """Moves a stage's bar; a total of 0 or None is one that nobody knows."""
+        if not self._console.is_terminal:
+            self._log(stage, done, total, note)
+            return
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, note="", total=None)
         self._progress.update(self._tasks[stage], completed=done, total=total or None, note=note)
+
+    def _log(self, stage: str, done: int, total: int | None, note: str) -> None:
+        quarter = 4 * done // total if total else 0
+        key = f"{stage} {note}" if note.isidentifier() else stage
+        if quarter > self._quarters.get(key, 0):
+            self._quarters[key] = quarter
+            say(f"   {stage:<21} {done}/{total} {note}")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,10 @@ def with_adapters(model: Any, settings: TrainerSettings) -> tuple[Any, int]:
         layers_pattern="layers",
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config), first
+    with warnings.catch_warnings():
+        # peft asks transformers for gradient checkpointing under its old name; nothing a user could do about it.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(model, config), first
 
 
 def train_lora(
