@@ -89,7 +89,10 @@ def _sync_comments(helpdesk: Helpdesk, store: Store, progress: Progress, summary
             summary.skipped.setdefault("comments", str(error))
             log.warning("skipped the comments of ticket %s: %s", ticket_id, error)
         else:
-            store.history.save_comments(helpdesk.name, ticket_id, comments, authors)
+            with store.transaction():
+                # Where it is no longer due, the worker has read them since, and later than we did.
+                if store.history.is_due(helpdesk.name, ticket_id):
+                    store.history.save_comments(helpdesk.name, ticket_id, comments, authors)
             summary.comments_fetched += 1
         progress("comments", done, len(due))
 

@@ -57,6 +57,7 @@ def run_demo(home: Path, *, once: bool, port: int, helpdesk_port: int, retrain: 
     started = time.monotonic()
     with exclusive(home, "demo"), _own_log(home):
         say(f"Deskhand demo in {home}")
+        _drop_orphans(home)
         helpdesk = Sandbox(
             home / "sandbox.db",
             port=helpdesk_port,
@@ -81,6 +82,13 @@ def run_demo(home: Path, *, once: bool, port: int, helpdesk_port: int, retrain: 
                     serving.wait()
                 except KeyboardInterrupt:
                     say("\nStopping.")
+
+
+def _drop_orphans(home: Path) -> None:
+    """Where the sandbox's file is gone, the mirror of it is of a helpdesk that does not exist any more."""
+    if not (home / "sandbox.db").exists():
+        for path in home.glob("deskhand.db*"):
+            path.unlink()
 
 
 def _connect(home: Path, helpdesk: Sandbox, port: int) -> Settings:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.store.suggestions import Claim
-from trainer.privacy import EMAIL, LINK, REFERENCE
+from trainer.privacy import EMAIL, LINK, PHONE, REFERENCE
 
 _MONTHS = {
     name: number
@@ -49,33 +49,49 @@ _NUMBER_WORDS = {
 }  # fmt: skip
 
 _WEEKDAY = "|".join(_WEEKDAYS)
+_GERMAN_DAY = "|".join(word for word in _WEEKDAYS if word.endswith(("tag", "woch", "abend")))
+# 'donderdagochtend' and 'Dienstagabend' name a day too.
+_PART_OF_DAY = r"(?:s|ochtend|morgen|middag|avond|nacht|früh|vormittag|mittag|nachmittag|abend)?"
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DAY, _MONTH_NUMBER = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
+_ORDINAL = r"(?:st|nd|rd|th|ste|de|e)"
+_HOUR = r"\b(?:[01]?\d|2[0-4])"
+# '3 am Dienstag' is no time.
+_AM_PM = rf"(?:[ap]\.m\.|pm\b|am\b(?!\s+(?:{_GERMAN_DAY}|\d)))"
 _NUMBER = r"\d+(?:[.,]\d+)*"
 
 # In this order at each place: the longest reading that makes sense wins.
 _CLAIM = re.compile(
     rf"""
-    (?P<link>{LINK.pattern})
-  | (?P<email>{EMAIL.pattern})
+    (?P<email>{EMAIL.pattern})
+  | (?P<link>{LINK.pattern})
   | (?P<blank>\[[a-z][a-z ]{{2,20}}\])
   | (?P<slot>\{{\{{[^{{}}]*\}}\}})
+  | (?P<phone>{PHONE.pattern})
   | (?P<reference>(?-i:{REFERENCE.pattern}))
   | (?P<date>(?:\b(?:{_WEEKDAY})\b,?\s+(?:(?:the|de|den|dem)\s+)?)?
-      (?:\b\d{{1,2}}(?:st|nd|rd|th|e|\.)?\s+(?:of\s+)?(?:{_MONTH})\b\.?(?:\s+20\d\d\b)?
-       |\b(?:{_MONTH})\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?!:)(?:,?\s+20\d\d\b)?
-       |\b20\d\d-\d\d-\d\d\b|\b\d{{1,2}}[/.]\d{{1,2}}[/.](?:20)?\d\d\b)
-    | \b(?:{_WEEKDAY})s?\b)
-  | (?P<time>\b\d{{1,2}}[:.]\d{{2}}\s?(?:uur|uhr|h|am|pm)\b|\b\d{{1,2}}:\d{{2}}\b|\b\d{{1,2}}\s?(?:uur|uhr|am|pm)\b)
-  | (?P<amount>(?:€|£|\$|\b(?:EUR|CHF|GBP|USD)\b)\s?{_NUMBER}|\b{_NUMBER}\s?(?:€|£|euros?\b|EUR\b|CHF\b|pounds?\b))
-  | (?P<number>(?<![\w.,]){_NUMBER}(?:\s?%)?(?![\w]))
+      (?:\b\d{{1,2}}(?:{_ORDINAL}|\.)?\s*(?:of\s+)?(?:{_MONTH})\b(?:\.?\s+20\d\d\b)?
+       |\b(?:{_MONTH})\s+\d{{1,2}}{_ORDINAL}?\b(?!:)(?:,?\s+20\d\d\b)?
+       |\b20\d\d-\d\d-\d\d\b|\b\d{{1,2}}(?P<mark>[/.-])\d{{1,2}}(?P=mark)(?:20)?\d\d\b
+       |(?<![\w.,/])(?:{_DAY}/{_MONTH_NUMBER}(?![\w/])|{_DAY}\.{_MONTH_NUMBER}(?=\.(?!\w))))
+    | \b(?:{_WEEKDAY}){_PART_OF_DAY}\b)
+  | (?P<time>{_HOUR}[:.]\d{{2}}\s?(?:uur\b|uhr\b|h\b|{_AM_PM})|{_HOUR}:\d{{2}}\b
+      |{_HOUR}[uh]\d{{2}}\b|{_HOUR}u\b|{_HOUR}\s?(?:uur\b|uhr\b|{_AM_PM}))
+  | (?P<amount>(?:€|£|\$|\b(?:EUR|CHF|GBP|USD)\b)\s?{_NUMBER}
+      |\b{_NUMBER}(?:\s?(?:€|£|euros?\b|EUR\b|CHF\b|pounds?\b)|,-))
+  | (?P<number>(?<![\w.,]){_NUMBER}(?:\s?%|{_ORDINAL}\b|(?=(?:kg|cm|mm|km|g|m|h|x)?(?!\w))))
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 _SLOT = re.compile(r"\{\{[^{}]*\}\}")
 _LIST_MARK = re.compile(r"(?:^|\n)[ \t]*(\d{1,2})[.)](?=\s)")
+_SCHEME = re.compile(r"^(?:https?://)?(?:www\.)?")
 _WORDS = re.compile(r"\b(" + "|".join(_NUMBER_WORDS) + r")\b", re.IGNORECASE)
 
-BLANKS = ("[date]", "[time]", "[amount]", "[number]", "[link]", "[reference]", "[email]", "[phone]", "[your name]")
+BLANKS = (
+    "[date]", "[time]", "[amount]", "[number]", "[link]", "[reference]", "[email]", "[phone]", "[iban]", "[address]",
+    "[postcode]", "[colleague]", "[your name]",
+)  # fmt: skip
 BLANK = re.compile("|".join(re.escape(blank) for blank in BLANKS))
 
 
@@ -95,7 +111,7 @@ def statements(text: str) -> Iterator[Statement]:
     marks = {match.start(1) for match in _LIST_MARK.finditer(text)}
     for match in _CLAIM.finditer(text):
         kind = match.lastgroup or ""
-        if kind in ("slot", "blank") or match.start() in marks:
+        if kind in ("slot", "blank") or (kind == "number" and match.start() in marks):
             continue
         yield Statement(kind, match.start(), match.end(), match.group(), frozenset(_values(kind, match.group())))
 
@@ -103,16 +119,16 @@ def statements(text: str) -> Iterator[Statement]:
 def _values(kind: str, text: str) -> Iterator[str]:
     lowered = text.lower()
     if kind in ("link", "email", "reference"):
-        yield f"{kind}:{lowered.rstrip('/')}"
+        yield f"{kind}:{_SCHEME.sub('', lowered).rstrip('/')}"
+    elif kind == "phone":
+        yield "phone:" + re.sub(r"\D", "", text)
     elif kind == "date":
         yield from _date_values(lowered)
     elif kind == "time":
-        hours, _, minutes = re.sub(r"[^\d:.]", "", lowered).replace(".", ":").partition(":")
-        hour = int(hours) + (12 if "pm" in lowered and int(hours) < 12 else 0)
-        yield f"time:{hour}:{int(minutes or 0):02d}"
+        yield from _time_values(lowered)
     else:
         for number in re.findall(_NUMBER, text):
-            yield f"number:{_decimal(number):g}"
+            yield from _number_values(number, amount=kind == "amount")
 
 
 def _date_values(text: str) -> Iterator[str]:
@@ -120,20 +136,48 @@ def _date_values(text: str) -> Iterator[str]:
     months = [_MONTHS[word] for word in re.findall(r"[^\W\d_]+", text) if word in _MONTHS]
     if months and numbers:
         yield f"date:{numbers[0]}-{months[0]}"
-    elif len(numbers) >= 3:
-        day, month = (numbers[2], numbers[1]) if numbers[0] > 31 else (numbers[0], numbers[1])
+    elif numbers and numbers[0] > 31:
+        yield f"date:{numbers[2]}-{numbers[1]}"
+    elif numbers:
+        day, month = numbers[:2]
         yield f"date:{day}-{month}"
         yield f"date:{month}-{day}"  # 4/5 may be either
+        if len(numbers) == 2 and "." in text:
+            yield from _number_values(text, amount=False)  # 'it costs 6.10.' reads like '6.10.'
     else:
-        for word in re.findall(r"[^\W\d_]+", text):
-            if (number := _WEEKDAYS.get(word, _WEEKDAYS.get(word.removesuffix("s")))) is not None:
-                yield f"weekday:{number}"
+        yield from _weekday_values(text)
+
+
+def _weekday_values(text: str) -> Iterator[str]:
+    for word in re.findall(rf"(?i)\b({_WEEKDAY}){_PART_OF_DAY}\b", text):
+        yield f"weekday:{_WEEKDAYS[word.lower()]}"
+
+
+def _time_values(text: str) -> Iterator[str]:
+    hours, *minutes = re.findall(r"\d+", text)
+    half = "".join(re.findall(r"[ap]\.?m", text))[:1]
+    hour = int(hours) % 12 + 12 * (half == "p") if half else int(hours)
+    yield f"time:{hour}:{minutes[0] if minutes else '00'}"
+    if "uur" in text and not minutes:
+        yield f"number:{hour}"  # '24 uur' may be a time and is a day
+
+
+def _number_values(text: str, *, amount: bool) -> Iterator[str]:
+    """A price needs a price to support it; `6.95` without a sign may be one, and `13.30` may be a time as well."""
+    number = f"{_decimal(text):.12g}"
+    cents = re.fullmatch(r"\d+[.,]\d{2}", text) is not None
+    if amount or cents:
+        yield f"amount:{number}"
+    if not amount:
+        yield f"number:{number}"
+        if cents and re.fullmatch(rf"{_HOUR}\.[0-5]\d", text):
+            yield f"time:{int(text[:-3])}:{text[-2:]}"
 
 
 def _decimal(text: str) -> float:
-    """Reads `6.50`, `6,50`, `1.250,00` and `1,250`: a last group of exactly three digits is a thousand."""
+    """Reads `6.50`, `6,50`, `1.250,00`, `1,250` and `0.125`: three digits at the end are thousands, but after a 0."""
     groups = re.split(r"[.,]", text)
-    if len(groups) > 1 and len(groups[-1]) != 3:
+    if len(groups) > 1 and (len(groups[-1]) != 3 or groups[0] == "0"):
         return float("".join(groups[:-1]) + "." + groups[-1])
     return float("".join(groups))
 
@@ -160,10 +204,10 @@ def _all_values(text: str) -> set[str]:
     text = _SLOT.sub(" ", text)  # the 5 of {{reference_5}} supports nothing
     values = {value for statement in statements(text) for value in statement.values}
     # 'within two days' supports 'within 2 days', and a full date also says its weekday.
-    values |= {f"number:{_NUMBER_WORDS[word.lower()]:g}" for word in _WORDS.findall(text)}
-    values |= {f"weekday:{_WEEKDAYS[word.lower()]}" for word in re.findall(rf"(?i)\b({_WEEKDAY})\b", text)}
-    # List marks and digits inside words ('3x', '23kg') are no claims of their own, but they are there to be repeated.
-    values |= {f"number:{_decimal(number):g}" for number in re.findall(_NUMBER, text)}
+    values |= {f"number:{_NUMBER_WORDS[word.lower()]}" for word in _WORDS.findall(text)}
+    values |= set(_weekday_values(text))
+    # List marks and digits inside words ('D3', '20x15') are no claims of their own, but they are there to be repeated.
+    values |= {value for number in re.findall(_NUMBER, text) for value in _number_values(number, amount=False)}
     return values
 
 

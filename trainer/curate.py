@@ -40,10 +40,12 @@ _AUTO_REPLY = re.compile(
     r"(?i)\b(?:auto(?:matic|matische?|matisch)?[ -]?(?:reply|response|antwoord|antwort)|out of (?:the )?office"
     r"|abwesenheits\w+|afwezigheids\w+|automatische? (?:antwoord|antwort|melding|nachricht)"
     r"|this is an automat(?:ed|ic) (?:message|reply|response)"
-    r"|dit is een automatisch|dies ist eine automatisch"
-    r"|i am (?:currently )?(?:out|away)\b.{0,40}\b(?:office|until|leave)"
-    r"|ich bin .{0,40}nicht im (?:büro|haus)"
-    r"|ik ben .{0,40}(?:afwezig|niet op kantoor)|do not reply to this (?:message|mail|e-mail))"
+    r"|dit is een automatisch|dies ist eine automatisch|do not reply to this (?:message|mail|e-mail))"
+)
+# Customers are away too, and say so to ask what becomes of their parcel; a machine asks nothing.
+_AWAY = re.compile(
+    r"(?i)\b(?:i am (?:currently )?(?:out|away)\b.{0,40}\b(?:office|until|leave)"
+    r"|ich bin .{0,40}nicht im (?:büro|haus)|ik ben .{0,40}(?:afwezig|niet op kantoor))"
 )
 _PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}")
 
@@ -99,7 +101,8 @@ class _Curator:
             return "merged into another ticket"
         if _BOUNCE.search(head):
             return "a mail server's bounce"
-        if _AUTO_REPLY.search(head) or _MACHINE_SENDER.search(sender):
+        away = _AWAY.search(head) and "?" not in opening
+        if _AUTO_REPLY.search(head) or away or _MACHINE_SENDER.search(sender):
             return "an automatic reply"
         if self._is_duplicate(ticket, opening):
             return "the same customer had just asked the same"

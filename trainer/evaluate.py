@@ -52,7 +52,7 @@ class ReplyScore:
         chrf: chrF2 of sacrebleu, 0 to 100, over all drafts.
         unsupported_share: Share of drafts with a number, date, amount or link that stands nowhere it could come from.
         blanks: Mean number of blanks left for the agent to fill in.
-        seconds: Mean wall time of a draft, eight at a time.
+        seconds: Mean wall time of a draft, many at a time.
     """
 
     arm: str

@@ -68,22 +68,34 @@ def build(
         else:
             # A conversation of few but long words (links, pasted logs): keep its newest part.
             words = conversation.split(" ")
-            if len(words) < 8:
-                return Prompt(tuple(ids[:32] + ids[32 - max_tokens :]), ())
-            conversation = " ".join(words[len(words) // 4 :])
+            if len(words) >= 8:
+                conversation = " ".join(words[len(words) // 4 :])
+            elif conversation:
+                conversation = conversation[len(conversation) // 4 + 1 :]
+            else:
+                return Prompt(tuple(ids[-max_tokens:]), ())
 
 
 def encode_reply(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:
     """Token ids of a reply with the mark that ends it."""
-    ids: list[int] = tokenizer(reply, add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer(_without_marks(tokenizer, reply), add_special_tokens=False)["input_ids"]
     return [*ids, int(tokenizer.eos_token_id)]
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, content: str) -> list[int]:
+    content = _without_marks(tokenizer, content)
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
+
+
+def _without_marks(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """Breaks up the template's own marks: `<|im_end|>` in a customer's mail is text, and does not end their turn."""
+    added = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
+    for mark in {*tokenizer.all_special_tokens, *added}:
+        text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
+    return text
 
 
 def _written(conversation: str, passages: Sequence[Passage]) -> str:

@@ -117,7 +117,11 @@ class Store:
                 raise
 
     def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
-        """Rows of a query, one dictionary each, streamed."""
+        """Rows of a query, one dictionary each, streamed.
+
+        Read to the end before you write: with the query still open, a write fails at once where another process has
+        written since it began, for it would rest on what is no longer true.
+        """
         with explained(self.path):
             cursor = self._db.conn.execute(sql, parameters)
             names = [column[0] for column in cursor.description]

@@ -13,6 +13,7 @@ from connectors.store.part import Part, to_json
 from connectors.store.suggestions import WITHOUT_TEXT
 
 KEY = ("helpdesk", "id")
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,18 @@ class History(Part):
             )
         return changed
 
+    def save_conversation(
+        self, helpdesk: str, ticket: Ticket, comments: Iterable[Comment], authors: Iterable[User] = ()
+    ) -> bool:
+        """A ticket and its comments, read one after the other; returns False where a newer state is known already."""
+        with self._store.transaction():
+            known = self.ticket(helpdesk, ticket.id)
+            if known and known.generated_at > ticket.generated_at:
+                return False
+            self.save(helpdesk, [ticket])
+            self.save_comments(helpdesk, ticket.id, comments, authors)
+        return True
+
     def comments_gone(self, helpdesk: str, ticket_id: str) -> None:
         """The helpdesk no longer has this ticket: nothing more to fetch for it."""
         self._store.execute("update tickets set comments_due = 0 where helpdesk = ? and id = ?", (helpdesk, ticket_id))
@@ -144,6 +157,11 @@ class History(Part):
             "select id from tickets where helpdesk = ? and comments_due = 1 order by created_at desc", (helpdesk,)
         )
         return [row["id"] for row in rows]
+
+    def is_due(self, helpdesk: str, ticket_id: str) -> bool:
+        """Whether the comments of a ticket are still missing or out of date."""
+        sql = "select 1 as one from tickets where helpdesk = ? and id = ? and comments_due = 1"
+        return self._store.row(sql, (helpdesk, ticket_id)) is not None
 
     def cursor(self, helpdesk: str, stream: str) -> str | None:
         """Where the next sync of a stream starts; None at the very first."""
@@ -171,9 +189,14 @@ class History(Part):
 
     def solved_tickets(self, helpdesk: str) -> Iterator[Ticket]:
         """Tickets that a team has finished, oldest first, without deleted ones."""
+        # In batches: one query left open for a whole curation would keep this connection from writing as soon as
+        # another process has, and the write-ahead log from being emptied.
         sql = """select * from tickets where helpdesk = ? and status in ('solved', 'closed') and deleted = 0
-                 order by created_at, id"""
-        return (_ticket(row) for row in self._store.rows(sql, (helpdesk,)))
+                 and (created_at, id) > (?, ?) order by created_at, id limit ?"""
+        last = ("", "")
+        while rows := list(self._store.rows(sql, (helpdesk, *last, _BATCH))):
+            yield from map(_ticket, rows)
+            last = (rows[-1]["created_at"], rows[-1]["id"])
 
     def turns(self, helpdesk: str, ticket_id: str) -> list[Turn]:
         """A ticket's comments with their authors, oldest first. An author we do not know counts as a customer."""

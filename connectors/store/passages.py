@@ -16,6 +16,7 @@ Embeddings = npt.NDArray[np.float32]
 
 _WORD = re.compile(r"\w{2,}")
 _MAX_QUERY_WORDS = 40
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,8 @@ class Passages(Part):
         New and changed passages have no embedding yet: `without_embedding` lists them. Tickets that were deleted in
         the meantime are left out.
         """
-        written = 0
-        keys: set[tuple[str, int]] = set()
+        passages = {(one.source_id, one.part): one for one in wanted}
         with self._store.transaction():
-            erased = deleted_tickets(self._store, helpdesk) if kind == "ticket" else set()
             known = {
                 (row["source_id"], row["part"]): row["content_hash"]
                 for row in self._store.rows(
@@ -66,26 +65,28 @@ class Passages(Part):
                     (helpdesk, kind),
                 )
             }
-            for passage in wanted:
-                key = (passage.source_id, passage.part)
-                if passage.source_id in erased:
-                    continue
-                keys.add(key)
-                if known.get(key) != passage.content_hash:
-                    self._write(helpdesk, passage)
-                    written += 1
-            gone = known.keys() - keys
+            gone = known.keys() - passages.keys()
             for key in gone:
                 self._remove(helpdesk, kind, *key)
-        return written, len(gone)
+        changed = [one for key, one in passages.items() if known.get(key) != one.content_hash]
+        # Piece by piece, so that a webhook never waits long for its turn to write.
+        pieces = [changed[start : start + _BATCH] for start in range(0, len(changed), _BATCH)]
+        return sum(self._write(helpdesk, kind, piece) for piece in pieces), len(gone)
 
-    def _write(self, helpdesk: str, p: Passage) -> None:
-        # A changed passage is a new row with a new id, never an update: somebody may be embedding the old text now, and
-        # `version` tells by the ids that something changed.
-        self._remove(helpdesk, p.kind, p.source_id, p.part)
+    def _write(self, helpdesk: str, kind: str, passages: Sequence[Passage]) -> int:
         names = tuple(Passage.__dataclass_fields__)
-        row = {"helpdesk": helpdesk} | {name: getattr(p, name) for name in names}
-        self._store.insert("passages", [row | {"content_hash": p.content_hash, "encoder": ""}])
+        with self._store.transaction():
+            erased = deleted_tickets(self._store, helpdesk) if kind == "ticket" else set()
+            rows = []
+            for one in passages:
+                # A changed passage is a new row with a new id, never an update: somebody may be embedding the old text
+                # now, and `version` tells by the ids that something changed.
+                self._remove(helpdesk, kind, one.source_id, one.part)
+                if one.source_id not in erased:
+                    row = {name: getattr(one, name) for name in names}
+                    rows.append(row | {"helpdesk": helpdesk, "content_hash": one.content_hash, "encoder": ""})
+            self._store.insert("passages", rows)
+        return len(rows)
 
     def _remove(self, helpdesk: str, kind: str, source_id: str, part: int) -> None:
         self._store.execute(

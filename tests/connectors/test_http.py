@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.errors import (
@@ -120,6 +120,7 @@ def test_a_date_without_a_zone_is_in_gmt(value: str, monkeypatch: pytest.MonkeyP
 NUMBERS = st.integers(0, 10**12)
 
 
+@example("\u00b2")  # a digit to str.isdigit, not to float
 @given(
     st.text(st.characters(max_codepoint=255), max_size=20)
     | st.builds(

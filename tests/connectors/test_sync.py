@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import ConfigError, CredentialError, CursorError, LockedError, RetriableError
+from connectors.errors import CredentialError, CursorError, RetriableError
 from connectors.store.database import Store
-from connectors.sync import exclusive, sync
+from connectors.sync import sync
 from connectors.zendesk import client
 from connectors.zendesk.client import Zendesk
 
@@ -212,6 +212,23 @@ def test_a_ticket_deleted_since_the_export_is_not_asked_for_again(zendesk: Zende
     assert store.history.tickets_due(DESK) == []
 
 
+def test_comments_that_the_worker_has_read_since_are_not_overwritten(
+    zendesk: Zendesk, store: Store, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_slowly(ticket_id: str) -> Any:
+        answer = comments(ticket_id)
+        if ticket_id == "2":
+            desk.reply(2, "And now?")
+            with Store(store.path) as worker:
+                worker.history.save_conversation(DESK, zendesk.ticket("2"), *comments("2"))
+        return answer
+
+    comments = zendesk.comments
+    monkeypatch.setattr(zendesk, "comments", read_slowly)
+    sync(zendesk, store)
+    assert store.history.turns(DESK, "2")[-1].comment.text == "And now?"
+
+
 def test_comments_that_may_not_be_read_do_not_keep_the_others_away(zendesk: Zendesk, store: Store, desk: Any) -> None:
     desk.fault("/tickets/2/comments", 403)
     summary = sync(zendesk, store)
@@ -270,28 +287,3 @@ def test_no_words_addresses_or_tokens_get_into_the_logs(
     assert "waiting" in caplog.text
     for hidden in ("@", "Customer", "parcel", desk.note, desk.token):
         assert hidden not in caplog.text
-
-
-def test_one_sync_at_a_time_in_a_home(tmp_path: Path) -> None:
-    with exclusive(tmp_path / "home", "sync"):
-        with pytest.raises(LockedError, match=f"'deskhand sync' is running .*process {os.getpid()}") as caught:
-            exclusive(tmp_path / "home", "sync").__enter__()
-        assert caught.value.hint
-        with exclusive(tmp_path / "home", "train"):
-            pass
-    with exclusive(tmp_path / "home", "sync"):
-        pass
-
-
-def test_the_lock_goes_when_its_process_dies(tmp_path: Path) -> None:
-    script = "import os, sys\nfrom pathlib import Path\nfrom connectors.sync import exclusive\n"
-    script += "with exclusive(Path(sys.argv[1]), 'sync'):\n    os._exit(9)\n"
-    assert subprocess.run([sys.executable, "-c", script, tmp_path], timeout=30, check=False).returncode == 9
-    with exclusive(tmp_path, "sync"):
-        assert (tmp_path / "sync.lock").read_text() == str(os.getpid())
-
-
-def test_a_home_that_cannot_hold_a_lock_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"sync\.lock"), exclusive(tmp_path / "file", "sync"):
-        pass

@@ -39,7 +39,7 @@ def test_the_same_page_twice_changes_nothing(store: Store, ticket: MakeTicket, c
     assert store.history.tickets_due(DESK) == ["8"], "neither read again nor forgotten"
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(range(5)), st.lists(st.integers(0, 3), min_size=5, max_size=5))
 def test_whatever_the_order_the_newest_state_stays(
     store: Store, ticket: MakeTicket, order: list[int], times: list[int]
@@ -83,6 +83,20 @@ def test_comments_are_replaced_by_what_was_read(store: Store, ticket: MakeTicket
     assert len(store.history.turns(DESK, "8")) == 1
     store.history.save_comments(DESK, "7", [])
     assert store.history.turns(DESK, "7") == []
+
+
+def test_a_conversation_is_kept_unless_a_newer_state_is_known(
+    store: Store, ticket: MakeTicket, comment: MakeComment
+) -> None:
+    assert store.history.save_conversation(DESK, ticket(), [comment("70")], [User("90", "Anna", "", "requester")])
+    assert store.history.tickets_due(DESK) == []
+    assert not store.history.is_due(DESK, "7")
+    store.history.save(DESK, [ticket(generated_at=2000)])
+    assert store.history.is_due(DESK, "7")
+    assert not store.history.save_conversation(DESK, ticket(subject="old"), [comment("71")])
+    assert store.history.is_due(DESK, "7"), "it still has to be read"
+    assert [turn.comment.id for turn in store.history.turns(DESK, "7")] == ["70"]
+    assert store.history.turns(DESK, "7")[0].author.name == "Anna"
 
 
 def test_turns_are_in_the_order_they_were_written(store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
@@ -228,6 +242,19 @@ def test_learning_sees_finished_tickets_only_oldest_first(store: Store, ticket: 
     older = ticket("6", created_at="2026-01-01T00:00:00Z")
     store.history.save(DESK, [*rows, older])
     assert [one.id for one in store.history.solved_tickets(DESK)] == ["6", "1", "3"]
+
+
+def test_while_tickets_are_read_others_and_we_can_write(store: Store, ticket: MakeTicket) -> None:
+    at = "2026-01-01T00:00:00Z"
+    store.history.save(DESK, [ticket(str(n), created_at=at) for n in range(1001)])
+    seen = []
+    with Store(store.path) as other:
+        for one in store.history.solved_tickets(DESK):
+            seen.append(one.id)
+            if len(seen) in (1, 700):
+                other.inbox.put(DESK, f"theirs{len(seen)}", one.id)
+                store.inbox.put(DESK, f"ours{len(seen)}", one.id)
+    assert seen == sorted(str(n) for n in range(1001))
 
 
 def test_only_what_is_in_use_is_listed(store: Store) -> None:

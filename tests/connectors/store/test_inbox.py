@@ -157,6 +157,16 @@ def test_what_was_given_up_is_there_for_a_person_to_see(store: Store) -> None:
     assert store.inbox.claim("w1", lease_s=60) is None
 
 
+def test_a_ticket_says_why_it_was_given_up_until_something_newer_comes(store: Store) -> None:
+    assert store.inbox.failed_for(DESK, "7") == ""
+    store.inbox.put(DESK, "d1", "7")
+    store.inbox.bury(take(store), "w1", error="the model is missing")
+    assert store.inbox.failed_for(DESK, "7") == "the model is missing"
+    assert store.inbox.failed_for(DESK, "8") == store.inbox.failed_for("other", "7") == ""
+    store.inbox.put(DESK, "d2", "7")
+    assert store.inbox.failed_for(DESK, "7") == ""
+
+
 def test_claimers_at_the_same_time_never_get_the_same_row(store: Store) -> None:
     for number in range(40):
         store.inbox.put(DESK, f"d{number}", str(number))

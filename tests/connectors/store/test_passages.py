@@ -72,6 +72,13 @@ def test_kinds_and_helpdesks_are_synced_apart(store: Store) -> None:
     assert store.passages.version("other")[0] == 1
 
 
+def test_a_large_index_is_written_whole(store: Store) -> None:
+    many = [article(str(n), f"text {n}") for n in range(1201)]
+    assert store.passages.sync(DESK, "article", [*many, article("0", "the last of a kind counts")]) == (1201, 0)
+    assert store.passages.sync(DESK, "article", many) == (1, 0)
+    assert len(store.passages.without_embedding(DESK, ENCODER, 9999)) == 1201
+
+
 def test_another_encoder_embeds_everything_again(store: Store) -> None:
     store.passages.sync(DESK, "article", [article("1", "a"), article("2", "b")])
     embed(store)
@@ -112,7 +119,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CHANGES, st.lists(st.booleans(), min_size=6, max_size=6))
 def test_the_version_changes_whenever_the_index_does(
     store: Store, states: Sequence[dict[str, str]], embedded: Sequence[bool]

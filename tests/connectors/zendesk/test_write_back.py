@@ -63,6 +63,14 @@ def test_the_marker_keeps_the_same_note_from_being_posted_twice(zendesk: Zendesk
     assert zendesk.write_back(zendesk.ticket(ticket_id), WriteBack("<p>next turn</p>", "Deskhand s-4712"))
 
 
+def test_a_route_alone_leaves_no_comment(zendesk: Zendesk, desk: Any, ticket_id: str) -> None:
+    before = len(zendesk.comments(ticket_id)[0])
+    for _ in range(2):
+        assert zendesk.write_back(zendesk.ticket(ticket_id), WriteBack("", MARKER, group_id="2104"))
+    assert zendesk.ticket(ticket_id).group_id == "2104"
+    assert len(zendesk.comments(ticket_id)[0]) == before
+
+
 def test_a_note_that_got_through_although_the_answer_did_not_is_not_repeated(
     zendesk: Zendesk, desk: Any, ticket_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
