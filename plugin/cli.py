@@ -83,6 +83,7 @@ def sync(home: Path | None, as_json: bool, full: bool) -> None:
     from dataclasses import asdict
 
     from connectors import sync as syncing
+    from connectors.errors import FatalError
     from plugin.console import Bar, show, show_json
 
     settings = _settings(home)
@@ -91,6 +92,8 @@ def sync(home: Path | None, as_json: bool, full: bool) -> None:
         summary = syncing.sync(helpdesk, store, full=full, progress=bar.update)
         counts = store.history.counts(helpdesk.name)
     helpdesk.close()
+    if why := summary.skipped.get("tickets"):
+        raise FatalError(f"no tickets could be read: {why}", hint="use an admin's credential: deskhand init")
     if as_json:
         show_json(asdict(summary) | {"stored": counts})
         return
@@ -239,8 +242,7 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
     with _store(settings) as store:
         ticket = helpdesk.ticket(ticket_id)
         comments, authors = helpdesk.comments(ticket_id)
-        store.history.save(helpdesk.name, [ticket])
-        store.history.save_comments(helpdesk.name, ticket_id, comments, authors)
+        store.history.save_conversation(helpdesk.name, ticket, comments, authors)
         suggestion = Predictor.load(settings, store).suggest(
             ticket,
             store.history.user(helpdesk.name, ticket.requester_id),

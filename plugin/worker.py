@@ -130,9 +130,7 @@ class Worker:
         """The ticket and its comments as they are now, also into the store."""
         ticket = self._helpdesk.ticket(ticket_id)
         comments, authors = self._helpdesk.comments(ticket_id)
-        with self._store.transaction():
-            self._store.history.save(self._helpdesk.name, [ticket])
-            self._store.history.save_comments(self._helpdesk.name, ticket_id, comments, authors)
+        self._store.history.save_conversation(self._helpdesk.name, ticket, comments, authors)
         return ticket
 
     def _write(self, ticket: Ticket, suggestion: Suggestion) -> str:

@@ -60,7 +60,7 @@ def split_by_time(
         max_train_tickets: Only the newest so many tickets before the cut are trained on; 0 means all.
 
     Raises:
-        NotEnoughDataError: Fewer than `min_examples`, or all tickets are of one moment.
+        NotEnoughDataError: Fewer than `min_examples`, all tickets are of one moment, or nothing is left to judge by.
     """
     if len(examples) < min_examples:
         raise NotEnoughDataError(
@@ -82,6 +82,11 @@ def split_by_time(
         for example in newer
         if example.requester_id not in customers and not _is_near_duplicate(example, questions)
     ]
+    if not evaluation:
+        raise NotEnoughDataError(
+            f"none of the {len(newer)} newest examples can judge: their customers or texts are in training as well",
+            hint="sync more history, or raise [trainer] eval_share",
+        )
     key = lambda example: (example.created_at, example.ticket_id, example.turn)  # noqa: E731
     return Split(tuple(sorted(train, key=key)), tuple(sorted(evaluation, key=key)), at, len(newer) - len(evaluation))
 

@@ -87,9 +87,7 @@ class Predictor:
         if not blocks or not blocks[-1].by_customer:
             raise ModelError(f"ticket {ticket.id}: the newest public comment is not the customer's")
         assignee = next((agent for agent in agents if agent.id == ticket.assignee_id), None)
-        slots = Slots(requester, agents)
-        if assignee:
-            slots.values["agent"] = assignee.name.split()[0]
+        slots = Slots(requester, agents, assignee)
         question = slots.hide(conversation.written(ticket.subject, blocks))
         found = gather(self.retriever, question, allowed=lambda passage: passage.source_id != ticket.id)
         route = self._route(question)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from connectors.errors import ModelError
 
 MANIFEST = "manifest.json"
 _PARTIAL = ".partial-"
+_NAME = re.compile(r"v[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Registry:
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f"{_PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        version = datetime.now(UTC).strftime("v%Y%m%d-%H%M%S")
+        version = self._free_name(datetime.now(UTC).strftime("v%Y%m%d-%H%M%S"))
         partial = self.folder / f"{_PARTIAL}{version}"
         partial.mkdir()
         try:
@@ -94,6 +96,14 @@ class Registry:
             partial.replace(self.folder / version)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _free_name(self, name: str) -> str:
+        number = 2
+        free = name
+        while (self.folder / free).exists():
+            free = f"{name}-{number}"
+            number += 1
+        return free
 
     @staticmethod
     def finish(folder: Path, manifest: Manifest) -> None:
@@ -126,7 +136,7 @@ class Registry:
         Raises:
             ModelError: The name is no version's.
         """
-        if not version.startswith("v") or "/" in version or ".." in version:
+        if not _NAME.fullmatch(version):
             raise ModelError(f"'{version}' is no version's name", hint="see: deskhand models")
         return self.folder / version
 
@@ -144,9 +154,12 @@ class Registry:
             raise ModelError("models/live.json cannot be read", hint="run: deskhand promote VERSION") from error
 
     def promote(self, version: str, *, by: str) -> Live:
-        """Makes a version the live one, after checking its files."""
+        """Makes a version the live one, after checking its files; this also mends a pointer that cannot be read."""
         self.manifest(version)
-        now = self.live()
+        try:
+            now = self.live()
+        except ModelError:
+            now = None
         previous = now.previous if now and now.version == version else now.version if now else None
         live = Live(version, previous, clock.now(), by)
         _write_json(self.folder / "live.json", asdict(live))

@@ -182,7 +182,7 @@ def _temperature(features: Any, targets: npt.NDArray[np.int64], arm: str, seed: 
     folds = (
         StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         if smallest >= FOLDS
-        else KFold(FOLDS, shuffle=True, random_state=seed)
+        else KFold(min(FOLDS, len(targets)), shuffle=True, random_state=seed)
     )
     count = int(targets.max()) + 1
     logits = np.full((len(targets), count), -20.0, np.float32)

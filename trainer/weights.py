@@ -149,7 +149,7 @@ def _explained(name: str, path: str, load: Any) -> tuple[Any, Any]:
 
 
 def _hush() -> None:
-    """transformers draws a bar for every file; our own progress says what is going on."""
+    """Quiet: transformers draws a bar for every file; our own progress says what is going on."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
