@@ -152,5 +152,6 @@ def _hush() -> None:
     """Quiet: transformers draws a bar for every file; our own progress says what is going on."""
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    chatter: Any = transformers_logging
+    chatter.disable_progress_bar()
+    chatter.set_verbosity_error()

@@ -141,11 +141,18 @@ class History(Part):
         """A ticket and its comments, read one after the other; returns False where a newer state is known already."""
         with self._store.transaction():
             known = self.ticket(helpdesk, ticket.id)
-            if known and known.generated_at > ticket.generated_at:
-                return False
-            self.save(helpdesk, [ticket])
-            self.save_comments(helpdesk, ticket.id, comments, authors)
-        return True
+            older = known is not None and known.generated_at > ticket.generated_at
+            if not older:
+                self.save(helpdesk, [ticket])
+                self.save_comments(helpdesk, ticket.id, comments, authors)
+            elif self.is_due(helpdesk, ticket.id):
+                # The export's timestamp may be later than the ticket's own `updated_at`, so an equal state can look
+                # older. Where its comments are still missing, the ones just read are the best there are; they stay due.
+                self.save_comments(helpdesk, ticket.id, comments, authors)
+                self._store.execute(
+                    "update tickets set comments_due = 1 where helpdesk = ? and id = ?", (helpdesk, ticket.id)
+                )
+        return not older
 
     def comments_gone(self, helpdesk: str, ticket_id: str) -> None:
         """The helpdesk no longer has this ticket: nothing more to fetch for it."""

@@ -93,9 +93,12 @@ def test_a_conversation_is_kept_unless_a_newer_state_is_known(
     assert not store.history.is_due(DESK, "7")
     store.history.save(DESK, [ticket(generated_at=2000)])
     assert store.history.is_due(DESK, "7")
-    assert not store.history.save_conversation(DESK, ticket(subject="old"), [comment("71")])
+    assert not store.history.save_conversation(DESK, ticket(subject="old"), [comment("70"), comment("71")])
     assert store.history.is_due(DESK, "7"), "it still has to be read"
-    assert [turn.comment.id for turn in store.history.turns(DESK, "7")] == ["70"]
+    assert [turn.comment.id for turn in store.history.turns(DESK, "7")] == ["70", "71"], "better than none until then"
+    store.history.save_comments(DESK, "7", [comment("70"), comment("72")])
+    assert not store.history.save_conversation(DESK, ticket(subject="old"), [comment("70")])
+    assert [turn.comment.id for turn in store.history.turns(DESK, "7")] == ["70", "72"], "nothing newer is overwritten"
     assert store.history.turns(DESK, "7")[0].author.name == "Anna"
 
 
