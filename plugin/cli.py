@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +22,17 @@ HOME = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Explained(click.Group):
+    """Errors of the commands become messages and exit codes; in here, since click ends with 1 on Ctrl-C by itself."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from plugin.console import errors_explained
+
+        with errors_explained():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Explained, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("-v", "--verbose", is_flag=True, help="Log more, on stderr.")
 @click.version_option(package_name="deskhand")
 def deskhand(verbose: bool) -> None:
@@ -87,11 +98,14 @@ def sync(home: Path | None, as_json: bool, full: bool) -> None:
     from plugin.console import Bar, show, show_json
 
     settings = _settings(home)
-    helpdesk = _helpdesk(settings)
-    with syncing.exclusive(settings.home, "sync"), _store(settings) as store, Bar() as bar:
+    with (
+        closing(_helpdesk(settings)) as helpdesk,
+        syncing.exclusive(settings.home, "sync"),
+        _store(settings) as store,
+        Bar() as bar,
+    ):
         summary = syncing.sync(helpdesk, store, full=full, progress=bar.update)
         counts = store.history.counts(helpdesk.name)
-    helpdesk.close()
     if why := summary.skipped.get("tickets"):
         raise FatalError(f"no tickets could be read: {why}", hint="use an admin's credential: deskhand init")
     if as_json:
@@ -119,6 +133,9 @@ def curate(home: Path | None, as_json: bool, ticket: str | None) -> None:
     with _store(settings) as store:
         if ticket:
             verdicts = store.examples.verdict(name, ticket)
+            if as_json:
+                show_json([{"answer": one, "kept": kept, "reason": reason} for one, kept, reason in verdicts])
+                return
             for comment_id, kept, reason in verdicts:
                 show(f"answer {comment_id}: {'in' if kept else f'out, {reason}'}")
             if not verdicts:
@@ -238,8 +255,7 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
     from trainer.predictor import Predictor
 
     settings = _settings(home)
-    helpdesk = _helpdesk(settings)
-    with _store(settings) as store:
+    with closing(_helpdesk(settings)) as helpdesk, _store(settings) as store:
         ticket = helpdesk.ticket(ticket_id)
         comments, authors = helpdesk.comments(ticket_id)
         store.history.save_conversation(helpdesk.name, ticket, comments, authors)
@@ -249,7 +265,6 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
             store.history.turns(helpdesk.name, ticket_id),
             store.history.agents(helpdesk.name),
         )
-    helpdesk.close()
     if as_json:
         show_json(asdict(suggestion))
         return
@@ -266,6 +281,7 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
 def serve(home: Path | None) -> None:
     """Take webhooks, draft, write notes back; ends cleanly on Ctrl-C or SIGTERM."""
     import signal
+    import sys
 
     from plugin.console import say
     from plugin.serving import Serving
@@ -273,7 +289,8 @@ def serve(home: Path | None) -> None:
     settings = _settings(home)
 
     def terminate(*_: object) -> None:
-        raise KeyboardInterrupt
+        # Who supervises us asked for the end: that is success. By way of an exception, as Ctrl-C is.
+        sys.exit(0)
 
     signal.signal(signal.SIGTERM, terminate)
     with Serving(settings, _helpdesk(settings), _helpdesk(settings)) as serving:
@@ -345,8 +362,5 @@ def _live(registry: Registry) -> str:
 
 
 def main() -> None:
-    """The entry point: errors become messages and exit codes."""
-    from plugin.console import errors_explained
-
-    with errors_explained():
-        deskhand(standalone_mode=True)
+    """The entry point."""
+    deskhand()

@@ -34,6 +34,15 @@ class Context:
                 self._stores.append(store)
         return store
 
+    def reopen(self) -> None:
+        """Lets go of the calling thread's connection: one that was opened on a read-only file would stay read-only."""
+        store: Store | None = getattr(self._local, "store", None)
+        if store is not None:
+            self._local.store = None
+            with self._lock:
+                self._stores.remove(store)
+            store.close()
+
     def close(self) -> None:
         """Closes all connections; the server must have stopped."""
         with self._lock:

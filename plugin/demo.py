@@ -199,13 +199,14 @@ def _await_answer(helpdesk: Sandbox, ticket_id: str) -> tuple[bool, str]:
     note, group = False, ""
     while time.monotonic() < ends_at and not (note and group):
         time.sleep(0.5)
+        routed = bool(group)  # on the look before: a note would have come by the same update, so this one is silent
         comments = session.get(f"{helpdesk.url}/api/v2/tickets/{ticket_id}/comments.json", timeout=10).json()[
             "comments"
         ]
         note = any(not comment["public"] for comment in comments)
         ticket = session.get(f"{helpdesk.url}/api/v2/tickets/{ticket_id}.json", timeout=10).json()["ticket"]
         group = groups.get(ticket["group_id"], "")
-        if note:
+        if note or routed:
             break
     session.close()
     return note, group

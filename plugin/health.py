@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from flask import Blueprint, current_app
 
-from connectors.errors import DeskhandError
+from connectors.errors import DeskhandError, StoreError
 from plugin.context import context
 from trainer.registry import Registry
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("health", __name__)
 
@@ -26,6 +29,11 @@ def ready() -> tuple[dict[str, Any], int]:
     try:
         live = Registry(deskhand.settings.models_path).live()
         inbox = deskhand.store().inbox.counts()
+    except StoreError as error:
+        # Its message names the path, and nobody needs a token to ask.
+        log.error("the store does not work: %s (%s)", error, error.hint)
+        deskhand.reopen()
+        return {"status": "not ready", "reason": "the store does not work; the log says why"}, 503
     except DeskhandError as error:
         return {"status": "not ready", "reason": str(error)}, 503
     if live is None:

@@ -57,6 +57,9 @@ def _paragraphs(suggestion: Suggestion) -> list[list[list[Piece]]]:
     pieces: list[Piece] = []
     position = 0
     for start, end in marks:
+        start = max(start, position)  # a blank may stand inside a claim: 'https://…/track/[reference]'
+        if end <= start:
+            continue
         pieces += [Piece(suggestion.draft[position:start], False), Piece(suggestion.draft[start:end], True)]
         position = end
     pieces.append(Piece(suggestion.draft[position:], False))

@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
+from werkzeug.routing import IntegerConverter
 
 from connectors.store.suggestions import ACTIONS, SHOWN, Suggestion
 from plugin.context import context
@@ -19,9 +20,15 @@ from trainer.claims import BLANK
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 MAX_REASON_CHARS = 500
-_TICKET = "/tickets/<int:ticket_id>/suggestion"
+_TICKET = "/tickets/<ticket:ticket_id>/suggestion"
 
 Answer = tuple[dict[str, Any], int]
+
+
+class TicketId(IntegerConverter):
+    """A ticket's number in an address. As long as a webhook's may be: Python reads no number of 5,000 digits."""
+
+    regex = r"[0-9]{1,20}"
 
 
 def failure(code: str, message: str, status: int) -> Answer:
@@ -66,7 +73,8 @@ def feedback(suggestion_id: str) -> Answer | Response:
         return failure("invalid", f"reason must be a text of at most {MAX_REASON_CHARS} characters", 422)
     if store.suggestions.get(suggestion_id) is None:
         return failure("not_found", "there is no such suggestion", 404)
-    store.suggestions.add_feedback(suggestion_id, body["action"], reason)
+    # JSON can hold half an emoji, which SQLite does not take.
+    store.suggestions.add_feedback(suggestion_id, body["action"], reason.encode("utf-8", "replace").decode())
     return Response(status=204)
 
 

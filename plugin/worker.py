@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.errors import DeskhandError, RetriableError, SkippableError, StaleTicketError
 from connectors.helpdesk import Helpdesk
@@ -143,7 +143,10 @@ class Worker:
             marker=note.marker(suggestion),
             group_id=route.group_id if route else None,
         )
-        self._helpdesk.write_back(ticket, update)
+        written = self._helpdesk.write_back(ticket, update)
+        if written and route:
+            # So that the sidebar says 'set' at once and not after the next sync.
+            self._store.history.save(self._helpdesk.name, [replace(ticket, group_id=route.group_id)])
         if shows:
             self._store.suggestions.note_posted(suggestion.id)
         return ("note" if shows else "silent") + (f", routed to {route.group_name}" if route else "")

@@ -143,7 +143,8 @@ def _date_values(text: str) -> Iterator[str]:
         yield f"date:{day}-{month}"
         yield f"date:{month}-{day}"  # 4/5 may be either
         if len(numbers) == 2 and "." in text:
-            yield from _number_values(text, amount=False)  # 'it costs 6.10.' reads like '6.10.'
+            for number in re.findall(_NUMBER, text):
+                yield from _number_values(number, amount=False)  # 'it costs 6.10.' reads like '6.10.'
     else:
         yield from _weekday_values(text)
 

@@ -71,7 +71,8 @@ def written(subject: str, found: Sequence[Block]) -> str:
 
 def latest_turn(conversation: str) -> str:
     """The subject and the customer's newest turn of a written conversation: what retrieval and routing look at."""
-    head, mark, rest = conversation.rpartition("\n\nCustomer: ")
+    head, mark, rest = f"\n\n{conversation}".rpartition("\n\nCustomer: ")
+    head = head.lstrip("\n")
     subject = head.partition("\n\n")[0] if head.startswith("Subject: ") else ""
     return "\n".join(part for part in (subject.removeprefix("Subject: "), rest if mark else conversation) if part)
 

@@ -108,14 +108,15 @@ def draft(
         writer: Not needed for `nearest`.
     """
     if arm == "nearest" or writer is None:
-        return [_nearest(found) for found in evidence]
+        return [_nearest(conversation, found) for conversation, found in zip(conversations, evidence, strict=True)]
     prompts = build_prompts(writer, arm, conversations, evidence, max_tokens=max_prompt_tokens)
     drafts = writer.write(prompts, adapter=arm in WITH_ADAPTER, progress=progress)
     return [Drafted(one.text, built.passages, one) for one, built in zip(drafts, prompts, strict=True)]
 
 
-def _nearest(found: Evidence) -> Drafted:
+def _nearest(conversation: str, found: Evidence) -> Drafted:
+    """The most similar ticket's reply, its own facts as blanks: nobody should send another customer's dates."""
+    passages = found.passages(conversation)
     if not found.tickets:
         return Drafted("", ())
-    best = found.tickets[0].passage
-    return Drafted(best.reply, (best,))
+    return Drafted(passages[0].reply, tuple(passages))

@@ -27,6 +27,8 @@ from trainer.text import words
 from trainer.writer import Writer
 
 RESAMPLES = 2000
+# Below this, intervals are so wide that 'no measurable difference' says little.
+FEW = 40
 Floats = npt.NDArray[np.float64]
 
 
@@ -222,8 +224,11 @@ def _verdict(route: RouteScore, reply: ReplyScore, replies: Sequence[ReplyScore]
         tuned = min((score for score in replies if score.arm.startswith("tuned")), key=lambda score: score.effort)
         replies_part = (
             f"You do not need fine-tuning here: {_NAMES[reply.arm]} leaves {reply.effort:.0%} of a reply "
-            f"to be changed, and the best fine-tuned way is not measurably better ({tuned.effort:.0%})."
+            f"to be changed, and on {reply.tickets} newer customer turns the best fine-tuned way was not measurably "
+            f"better ({tuned.effort:.0%})."
         )
+        if reply.tickets < FEW:
+            replies_part += " So few turns cannot show a small difference: judge again with more."
     return (
         f"{replies_part} Routing by '{route.arm}' is right for {route.accuracy:.0%} of {route.tickets} newer tickets"
         f" that it had not seen."

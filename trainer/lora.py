@@ -103,8 +103,11 @@ class SplitModel:
     def _run(self, hidden: Tensor, start: int, stop: int) -> Tensor:
         positions = torch.arange(hidden.shape[1], device=hidden.device).unsqueeze(0)
         rotary = self._decoder.rotary_emb(hidden, position_ids=positions)
+        mask = None
+        if self._decoder.config._attn_implementation == "eager":  # the others are causal where there is no mask
+            mask = hidden.new_full((hidden.shape[1],) * 2, -torch.inf).triu(1)[None, None]
         for layer in self._decoder.layers[start:stop]:
-            output = layer(hidden, attention_mask=None, position_ids=positions, position_embeddings=rotary)
+            output = layer(hidden, attention_mask=mask, position_ids=positions, position_embeddings=rotary)
             hidden = output[0] if isinstance(output, tuple) else output
         return hidden
 

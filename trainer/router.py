@@ -108,6 +108,8 @@ def train_router(
     Raises:
         NotEnoughDataError: All tickets are of one group.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     classes = tuple(sorted(set(labels)))
     if len(classes) < 2:
         raise NotEnoughDataError("all tickets are in one group: there is nothing to route", hint="sync more history")
@@ -118,8 +120,11 @@ def train_router(
         return Router(arm, classes, nothing, np.log(counts / counts.sum()), 1.0, np.zeros(0, np.float32))
     idf = _idf(texts) if arm == "tfidf" else np.zeros(0, np.float32)
     features = _features(arm, texts, idf, embed)
-    temperature = _temperature(features, targets, arm, seed)
-    model = _regression(arm, seed).fit(features, targets)
+    # On matrices of this size a second BLAS thread gains nothing, and where another process wants the core, its
+    # spinning takes the time: ten times as long was measured.
+    with threadpool_limits(1):
+        temperature = _temperature(features, targets, arm, seed)
+        model = _regression(arm, seed).fit(features, targets)
     weights, bias = _both_classes(model.coef_.astype(np.float32), model.intercept_.astype(np.float32))
     return Router(arm, classes, weights, bias, temperature, idf)
 

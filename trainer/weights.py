@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREFIX = "bundled:"
+# Where code comes with the weights and nothing is said about it, transformers asks on the terminal; the answer is no.
+_SAFE: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,9 @@ def load_language_model(name: str, cache: Path) -> tuple[PreTrainedModel, PreTra
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     def load(path: str) -> tuple[Any, Any]:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, **_SAFE)
         model.train(False)
-        return model, AutoTokenizer.from_pretrained(path)
+        return model, AutoTokenizer.from_pretrained(path, trust_remote_code=False)
 
     return _explained(name, locate(name, cache), load)
 
@@ -127,12 +129,13 @@ def load_encoder(name: str, cache: Path) -> tuple[PreTrainedModel, PreTrainedTok
     Raises:
         ModelError: The weights cannot be found or read.
     """
+    import torch
     from transformers import AutoModel, AutoTokenizer
 
     def load(path: str) -> tuple[Any, Any]:
-        model = AutoModel.from_pretrained(path, use_safetensors=True)
+        model = AutoModel.from_pretrained(path, dtype=torch.float32, **_SAFE)
         model.train(False)
-        return model, AutoTokenizer.from_pretrained(path)
+        return model, AutoTokenizer.from_pretrained(path, trust_remote_code=False)
 
     return _explained(name, locate(name, cache), load)
 

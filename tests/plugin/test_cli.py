@@ -1,0 +1,235 @@
+"""The commands on a real home: what they print, for people and for scripts, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from connectors.settings import Settings, write_home
+from connectors.store.database import Store
+from plugin.cli import deskhand
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """The commands set the levels of our loggers."""
+    loggers = [logging.getLogger(name) for name in ("connectors", "trainer", "plugin")]
+    before = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def run(settings: Settings, no_environment: None, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in the home, as from a shell."""
+    monkeypatch.setenv("DESKHAND_HOME", str(settings.home))
+
+    def run(*arguments: str, code: int = 0, **more: Any) -> Result:
+        result = CliRunner().invoke(deskhand, list(arguments), **more)
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+def commands(group: click.Group, *names: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*names, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+
+
+# ---- help
+
+
+@pytest.mark.parametrize("command", [(), *commands(deskhand)], ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(deskhand, [*command, "--help"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    usage, _, rest = result.stdout.partition("\n")
+    assert usage.startswith("Usage: ")
+    assert " ".join(command) in usage
+    assert len(rest.split("Options:")[0].strip()) > 20, "it says what it does"
+
+
+def test_the_commands_are_the_ones_that_are_documented() -> None:
+    names = {" ".join(names) for names in commands(deskhand)}
+    wanted = "init sync curate train evaluate models promote rollback suggest serve demo"
+    assert {*wanted.split(), "app package"} <= names
+
+
+def test_a_wrong_option_is_a_usage_error(run: Run) -> None:
+    assert "No such option" in run("sync", "--ful", code=2).stderr
+    assert "Missing argument 'TICKET_ID'" in run("suggest", code=2).stderr
+
+
+# ---- sync, curate
+
+
+def test_sync_says_what_is_stored_and_a_second_one_that_nothing_is_new(run: Run, settings: Settings) -> None:
+    settings.database_path.unlink()
+    first = json.loads(run("sync", "--json").stdout)
+    assert first["changed"]["tickets"] == first["stored"]["tickets"] == 16
+    assert (first["comments_fetched"], first["stored"]["articles"], first["skipped"]) == (16, 1, {})
+    second = json.loads(run("sync", "--json").stdout)
+    assert (second["changed"]["tickets"], second["comments_fetched"]) == (0, 0)
+    lines = run("sync", "--full").stdout.splitlines()
+    assert "16 stored" in next(line for line in lines if line.startswith("tickets"))
+
+
+def test_sync_with_a_refused_credential_says_what_to_do(run: Run, settings: Settings, desk: Any) -> None:
+    config = {"helpdesk": {"url": desk.sandbox.url}}
+    write_home(settings.home, config, {"helpdesk": {"token": "refused-token"}})
+    result = run("sync", code=1)
+    assert result.stdout == ""
+    assert "the credential is not accepted" in result.stderr
+    assert "run: deskhand init" in result.stderr
+    assert "refused-token" not in result.output
+
+
+def test_a_rate_limit_is_an_exit_code_that_cron_understands(run: Run, desk: Any) -> None:
+    desk.fault("groups", 429, retry_after=5000, body="Where is my parcel?")
+    result = run("sync", code=75)
+    assert (result.stdout, "answered 429" in result.stderr) == ("", True)
+    assert "try again later" in result.stderr
+    assert "parcel" not in result.output
+
+
+def test_curate_counts_and_explains_a_single_ticket(run: Run, store: Store) -> None:
+    assert json.loads(run("curate", "--json").stdout) == {"tickets": 16, "kept": 16, "dropped": {}}
+    assert "16 solved tickets, 16 answers kept, 0 dropped" in run("curate").stdout
+    answer = store.history.turns("sandbox", "7")[-1].comment.id
+    assert run("curate", "--ticket", "7").stdout == f"answer {answer}: in\n"
+    assert json.loads(run("curate", "--ticket", "7", "--json").stdout) == [
+        {"answer": answer, "kept": True, "reason": ""}
+    ]
+    store.execute("update examples set kept = 0, reason = 'rated bad by the customer' where ticket_id = '7'")
+    assert run("curate", "--ticket", "7").stdout == f"answer {answer}: out, rated bad by the customer\n"
+    assert "not looked at yet" in run("curate", "--ticket", "404").stdout
+    assert json.loads(run("curate", "--ticket", "404", "--json").stdout) == []
+
+
+def test_too_little_to_train_on_is_said_before_anything_is_loaded(run: Run, settings: Settings) -> None:
+    before = sorted(settings.models_path.iterdir())
+    result = run("train", "--json", code=1)
+    assert result.stdout == ""
+    assert "16 good examples, 40 are needed" in result.stderr
+    assert sorted(settings.models_path.iterdir()) == before
+
+
+# ---- versions
+
+
+def test_a_version_is_promoted_and_rolled_back(run: Run, versions: list[str]) -> None:
+    older, newer = versions
+    listed = json.loads(run("models", "--json").stdout)
+    assert listed["live"] is None
+    assert [one["version"] for one in listed["versions"]] == [newer, older]
+    assert run("promote", older).stdout == f"{older} is live\n"
+    assert run("promote", newer).stdout == f"{newer} is live, before it {older}\n"
+    assert json.loads(run("models", "--json").stdout)["live"]["version"] == newer
+    marked = [line for line in run("models").stdout.splitlines() if line.startswith("*")]
+    assert len(marked) == 1
+    assert newer in marked[0]
+    assert "routes by tfidf" in marked[0]
+    assert run("rollback").stdout == f"{older} is live again\n"
+
+
+def test_a_version_that_is_not_whole_does_not_go_live(run: Run, settings: Settings, versions: list[str]) -> None:
+    run("promote", versions[1])
+    with (settings.models_path / versions[0] / "route.json").open("a") as file:
+        file.write(" ")
+    assert "route.json is missing or was changed" in run("promote", versions[0], code=1).stderr
+    for name in ("v1", "../models", "latest", "v/../x"):
+        assert "see: deskhand models" in run("promote", name, code=1).stderr
+    assert json.loads((settings.models_path / "live.json").read_text())["version"] == versions[1]
+
+
+def test_without_an_earlier_version_there_is_nothing_to_go_back_to(run: Run, versions: list[str]) -> None:
+    assert "no earlier version" in run("rollback", code=1).stderr
+    run("promote", versions[0])
+    assert "no earlier version" in run("rollback", code=1).stderr
+
+
+def test_an_evaluation_that_is_not_there_is_said(run: Run, versions: list[str]) -> None:
+    assert "no model is live yet" in run("evaluate", code=1).stderr
+    assert "there is no evaluation" in run("evaluate", versions[0], code=1).stderr
+
+
+def test_a_home_without_versions_says_how_to_make_one(run: Run, tmp_path: Path) -> None:
+    assert "deskhand train" in run("models", "--home", str(tmp_path / "empty")).stdout
+    assert not (tmp_path / "empty").exists(), "looking makes nothing"
+
+
+# ---- suggest
+
+
+@pytest.mark.weights
+def test_suggest_prints_a_draft_and_writes_nothing(run: Run, trained: Settings, desk: Any) -> None:
+    ticket_id = desk.open_ticket("Hello, I want my money back for the damaged lamp. How do I get the refund? Deniz")
+    updates = desk.updates(ticket_id)
+    printed = run("suggest", ticket_id).stdout
+    assert "Hi Deniz," in printed
+    assert "Route: FIN (" in printed
+    made = json.loads(run("suggest", ticket_id, "--json").stdout)
+    assert made["draft"] in printed
+    assert (made["ticket_id"], made["state"], made["route"]["group_name"]) == (ticket_id, "shown", "FIN")
+    assert desk.updates(ticket_id) == updates
+    with Store(trained.database_path) as store:
+        assert store.suggestions.latest("sandbox", ticket_id) is None
+        assert store.inbox.counts()["waiting"] == 0
+
+
+def test_suggest_without_a_model_or_a_ticket_says_so(run: Run, desk: Any) -> None:
+    result = run("suggest", desk.open_ticket(), code=1)
+    assert "no model is live yet" in result.stderr
+    assert "deskhand train" in result.stderr
+    assert "answered 404" in run("suggest", "404404", code=1).stderr
+
+
+# ---- settings, app
+
+
+def test_without_a_helpdesk_the_commands_send_to_init(run: Run, tmp_path: Path) -> None:
+    for command in (("sync",), ("curate",), ("train",), ("suggest", "7"), ("serve",)):
+        result = run(*command, "--home", str(tmp_path / "empty"), code=78)
+        assert (result.stdout, "run: deskhand init" in result.stderr) == ("", True)
+
+
+def test_all_problems_of_the_settings_are_said_at_once(run: Run, settings: Settings) -> None:
+    config = {"trainer": {"epochs": 0, "epoch": 3}, "plugin": {"port": 70_000}}
+    write_home(settings.home, config, {"plugin": {"sidebar_token": "a-token"}})
+    result = run("models", code=78)
+    for name in ("trainer.epochs", "trainer.epoch]", "plugin.port"):
+        assert name in result.stderr
+    assert "a-token" not in result.output
+
+
+def test_init_asks_checks_and_connects(run: Run, desk: Any, tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    asked = ("init", "--home", str(home), "--url", desk.sandbox.url)
+    result = run(*asked, "--auth", "bearer", input="refused-token\n", code=1)
+    assert "the credential is not accepted" in result.stderr
+    assert not home.exists()
+    result = run(*asked, input=f"bearer\n{desk.sandbox.token}\n")
+    assert "Connected as admin" in result.stdout
+    assert desk.sandbox.token not in result.output
+    assert json.loads(run("sync", "--home", str(home), "--json").stdout)["stored"]["tickets"] == 16
+
+
+def test_the_app_is_packaged_where_it_is_wanted(run: Run, tmp_path: Path) -> None:
+    output = tmp_path / "app.zip"
+    assert run("app", "package", "--output", str(output)).stdout.endswith(f"files in {output}\n")
+    assert output.stat().st_size > 1000
+    assert "--output" in run("app", "package", "--output", str(tmp_path / "no" / "app.zip"), code=78).stderr

@@ -1,0 +1,116 @@
+"""What a person or a script sees: results on stdout, the rest on stderr, and an exit code for every kind of error."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.errors import ConfigError, CredentialError, DeskhandError, FatalError, RetriableError, StoreError
+from plugin.console import Bar, errors_explained, print_report, say, set_up_logging, show, show_json
+from trainer.evaluate import ReplyScore, Report, RouteScore
+
+Said = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("no helpdesk is configured", hint="run: deskhand init"), 78),
+        (RetriableError("a rate limit", hint="try again later"), 75),
+        (CredentialError("not accepted", hint="run: deskhand init"), 1),
+        (StoreError("the disk is full", hint="free some space"), 1),
+        (FatalError("no", hint="do this"), 1),
+    ],
+)
+def test_our_errors_become_a_line_a_hint_and_an_exit_code(error: DeskhandError, code: int, capsys: Said) -> None:
+    with pytest.raises(SystemExit) as ended, errors_explained():
+        raise error
+    assert ended.value.code == code
+    assert capsys.readouterr() == ("", f"Error: {error}\n  {error.hint}\n")
+
+
+def test_an_error_without_a_hint_has_no_empty_line(capsys: Said) -> None:
+    with pytest.raises(SystemExit), errors_explained():
+        raise FatalError("no")
+    assert capsys.readouterr().err == "Error: no\n"
+
+
+def test_ctrl_c_is_130_and_says_that_nothing_is_lost(capsys: Said) -> None:
+    with pytest.raises(SystemExit) as ended, errors_explained():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_explained_and_other_trouble_is_not_hidden(capsys: Said) -> None:
+    with pytest.raises(SystemExit) as ended, errors_explained():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert ended.value.code == 1
+    assert "the disk is full" in capsys.readouterr().err
+    with pytest.raises(PermissionError), errors_explained():
+        raise PermissionError(errno.EACCES, "Permission denied")
+    with pytest.raises(ZeroDivisionError), errors_explained():  # a bug keeps its traceback
+        raise ZeroDivisionError
+
+
+def test_results_and_progress_do_not_mix(capsys: Said) -> None:
+    say("on the way")
+    show("the result")
+    assert capsys.readouterr() == ("the result\n", "on the way\n")
+    show_json({"city": "Zürich", "at": (1, 2)})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"city": "Zürich", "at": [1, 2]}
+    assert "Zürich" in out, "and a person can read it"
+
+
+def test_in_a_log_file_a_bar_is_a_line_per_quarter(capsys: Said) -> None:
+    with Bar() as bar:
+        for done in range(1, 101):
+            bar.update("train", done, 100, "loss 2.0")
+        for done in range(10):
+            bar.update("users", done, None)
+            bar.update("index", done, 0)
+        for arm in ("nearest", "tuned"):
+            bar.update("evaluate", 4, 4, arm)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.split()[:2] for line in said.err.splitlines()] == [
+        ["train", "25/100"], ["train", "50/100"], ["train", "75/100"], ["train", "100/100"],
+        ["evaluate", "4/4"], ["evaluate", "4/4"],
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def levels() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("connectors", "trainer", "plugin")]
+    before = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("levels")
+def test_verbose_is_for_our_own_logs_only() -> None:
+    set_up_logging(verbose=False)
+    assert not logging.getLogger("plugin.worker").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("plugin.worker").isEnabledFor(logging.INFO)
+    set_up_logging(verbose=True)
+    assert logging.getLogger("plugin.worker").isEnabledFor(logging.DEBUG)
+    assert not logging.getLogger("urllib3").isEnabledFor(logging.DEBUG)
+
+
+def test_a_report_shows_every_arm_and_marks_the_chosen_ones(capsys: Said) -> None:
+    routes = tuple(RouteScore(arm, 40, 0.875, 0.8, 0.05, (-0.1, 0.0)) for arm in ("majority", "tfidf"))
+    replies = tuple(
+        ReplyScore(arm, 16, 0.512, (0.4, 0.6), (0.0, 0.1), 31.2, 0.25, 1.5, 0.7) for arm in ("nearest", "tuned")
+    )
+    print_report(Report(routes, replies, "tfidf", "nearest", "You do not need fine-tuning here."))
+    out = capsys.readouterr().out
+    for word in ("majority", "tfidf *", "nearest *", "tuned", "87.5%", "0.512", "25%", "-10 to +0 points"):
+        assert word in out
+    assert "tuned *" not in out
+    assert "Verdict. You do not need fine-tuning here." in out
