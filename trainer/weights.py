@@ -141,10 +141,12 @@ def load_encoder(name: str, cache: Path) -> tuple[PreTrainedModel, PreTrainedTok
 
 
 def _explained(name: str, path: str, load: Any) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+
     _hush()
     try:
         return load(path)  # type: ignore[no-any-return]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(
             f"cannot load the weights '{name}': {str(error).splitlines()[0]}",
             hint="name a folder, a model id that this machine can reach, or bundled:smollm2-135m-instruct",

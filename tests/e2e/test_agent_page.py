@@ -427,6 +427,19 @@ def test_the_app_speaks_german_to_a_german_agent(page: Any, sandbox: Sandbox, pl
 # ---- what the agent does with it
 
 
+def test_the_agents_own_name_is_filled_in(page: Any, plugin: FakePlugin, ticket: str) -> None:
+    draft = "Hi Anna,\n\nWarm regards,\n[your name]\nFernway Parcels, until [date]"
+    spans = [
+        {"text": text, "start": draft.index(text), "end": draft.index(text) + len(text)}
+        for text in ("[your name]", "[date]")
+    ]
+    plugin.answers[ticket] = ready("t1", draft, claims=[], blanks=spans)
+    app = show(page, ticket, "ready")
+    expect(app.locator("textarea")).to_have_value(draft.replace("[your name]", "Marit"))
+    expect(app.get_by_text("Fill in: [date]")).to_be_visible()
+    expect(app.get_by_text("Fill in: [your name]")).to_have_count(0)
+
+
 def test_insert_puts_the_draft_at_the_cursor(page: Any, plugin: FakePlugin, ticket: str) -> None:
     plugin.answers[ticket] = ready()
     plugin.feedback.clear()

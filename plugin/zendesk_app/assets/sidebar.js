@@ -9,6 +9,7 @@ import { routeSection, sourcesSection } from "./evidence.js";
 import { Feedback } from "./feedback.js";
 import { asHtml } from "./marks.js";
 import { t, useLocale } from "./messages.js";
+import { signed } from "./signature.js";
 import { keptView, messageView, newMessageBar, waitingView } from "./views.js";
 
 const POLL_S = 1.5;
@@ -39,8 +40,9 @@ class Sidebar {
     this.followHeight();
     const [metadata, about] = await Promise.all([
       this.client.metadata(),
-      this.client.get(["ticket.id", "currentUser.locale"]),
+      this.client.get(["ticket.id", "currentUser.locale", "currentUser.name"]),
     ]);
+    this.agentName = about["currentUser.name"];
     document.documentElement.lang = useLocale(about["currentUser.locale"]);
     this.ticketId = String(about["ticket.id"]);
     this.api = new Api(this.client, metadata.settings.api_host);
@@ -157,7 +159,7 @@ class Sidebar {
   }
 
   showReady(suggestion, route) {
-    this.draft = new Draft(suggestion);
+    this.draft = new Draft(signed(suggestion, this.agentName));
     this.feedback = new Feedback(
       (action, reason) => this.api.feedback(suggestion.id, action, reason),
       (words) => this.say(words),
