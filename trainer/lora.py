@@ -55,7 +55,12 @@ class TrainingProgress:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a run did. `held_out_loss` has one figure per epoch, after the untrained one; nats per reply token."""
+    """What a run did.
+
+    Attributes:
+        held_out_loss: One figure per epoch, after the untrained one; nats per reply token. Empty where nothing was held
+            out.
+    """
 
     held_out_loss: tuple[float, ...]
     seconds: float
@@ -184,7 +189,7 @@ def train_lora(
             best, best_state = losses[-1], _adapter_state(tuned)
     tuned.load_state_dict(best_state, strict=False)
     tuned.eval()
-    result = TrainingResult(tuple(losses), time.monotonic() - started, tokens, sum(p.numel() for p in parameters))
+    result = TrainingResult(tuple(losses) if held_out else (), time.monotonic() - started, tokens, sum(p.numel() for p in parameters))
     return tuned, result
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from connectors import clock
+from connectors.errors import NotEnoughDataError
 from connectors.settings import TrainerSettings
 from connectors.store.database import Store
 from connectors.store.examples import Example
@@ -77,6 +78,11 @@ def train(
     model, tokenizer = load_language_model(settings.base_model, cache)
     learned = _tokenised(split.train, evidence, tokenizer, settings)
     fitted, validation = _validation(split.train, learned)
+    if not fitted:
+        raise NotEnoughDataError(
+            f"no reply to learn from is as short as {settings.max_reply_tokens} tokens",
+            hint="raise [trainer] max_reply_tokens",
+        )
     model, training = train_lora(
         model, fitted, validation, settings,
         progress=lambda p: progress("train", p.step, p.steps, f"loss {p.loss:.2f}, {p.tokens_per_s:.0f} tokens/s"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +38,12 @@ def with_plugin(settings: Settings, **changes: Any) -> Settings:
 
 def serving(settings: Settings) -> Serving:
     return Serving(settings, open_helpdesk(settings), open_helpdesk(settings))
+
+
+def open_files() -> list[str]:
+    """What this process has open, where the system says so."""
+    links = Path("/proc/self/fd")
+    return [os.path.realpath(link) for link in links.iterdir()] if links.exists() else []
 
 
 def wait_for(what: Callable[[], Any], timeout_s: float = 20) -> Any:
@@ -115,13 +123,14 @@ def test_it_ends_without_leaving_a_thread_or_a_socket(settings: Settings) -> Non
     before = set(threading.enumerate())
     running = serving(settings)
     with running:
-        assert requests.get(f"{running.url}/healthz", timeout=10).status_code == 200
+        assert requests.get(f"{running.url}/readyz", timeout=10).status_code == 503, "no model, but it asked the store"
         port = int(running.url.rpartition(":")[2])
         started = time.monotonic()
         running.stop()
         assert time.monotonic() - started < 5
     running.stop()
     assert set(threading.enumerate()) == before
+    assert not [path for path in open_files() if path.startswith(str(settings.home))]
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=2):
         pass
     with serving(with_plugin(settings, port=port)) as again:

@@ -129,12 +129,15 @@ def test_nothing_that_anybody_wrote_gets_into_the_log(
 
 
 def test_the_same_ticket_again_posts_nothing_again(
-    worker: Worker, store: Store, desk: Any, drafted: Callable[..., str]
+    worker: Worker, store: Store, zendesk: Zendesk, desk: Any, drafted: Callable[..., str]
 ) -> None:
     ticket_id = drafted()
-    for number in range(3):
+    work(worker, store, ticket_id)
+    made = zendesk.http.requests_made
+    for number in (2, 3):
         assert work(worker, store, ticket_id, f"d-{number}")["status"] == "done"
     assert len(desk.notes(ticket_id)) == 1
+    assert zendesk.http.requests_made == made + 4, "ticket and comments are read, and that is all"
 
 
 def test_a_crash_between_the_note_and_its_mark_posts_nothing_again(
@@ -189,13 +192,13 @@ def answer(desk: Any, ticket_id: str) -> None:
 def test_where_nobody_waits_for_an_answer_nothing_is_written(
     meanwhile: Callable[[Any, str], None], worker: Worker, store: Store, desk: Any, drafted: Callable[..., str]
 ) -> None:
-    ticket_id = drafted()
-    meanwhile(desk, ticket_id)
-    row = work(worker, store, ticket_id)
-    assert (row["status"], row["error"], row["attempts"]) == ("done", None, 1)
-    if meanwhile is not delete:
-        assert desk.notes(ticket_id) == []
-        assert desk.ticket(ticket_id)["group_id"] is None
+    for ticket_id in (drafted(), desk.open_ticket()):  # nor is anything drafted
+        meanwhile(desk, ticket_id)
+        row = work(worker, store, ticket_id, f"d-{ticket_id}")
+        assert (row["status"], row["error"], row["attempts"]) == ("done", None, 1)
+        if meanwhile is not delete:
+            assert desk.notes(ticket_id) == []
+            assert desk.ticket(ticket_id)["group_id"] is None
 
 
 def test_a_ticket_that_never_was_is_done_with(worker: Worker, store: Store) -> None:

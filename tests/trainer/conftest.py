@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,13 +19,17 @@ from connectors.records import Comment, Ticket, User
 from connectors.sandbox.company import Ticket as RawTicket
 from connectors.sandbox.company import load_company
 from connectors.sandbox.server import Sandbox
-from connectors.settings import HelpdeskSettings
+from connectors.settings import HelpdeskSettings, Settings, TrainerSettings
 from connectors.store.database import Store
 from connectors.store.examples import Example
 from connectors.store.history import Turn
 from connectors.sync import sync
 from connectors.zendesk.client import Zendesk
 from trainer.curate import CurationReport, curate
+from trainer.registry import Registry
+
+if TYPE_CHECKING:
+    from trainer.train import Trained
 
 DESK = "zendesk"
 CHAT_TEMPLATE = (
@@ -223,6 +229,38 @@ def tiny(tiny_base: Path, tmp_path: Path) -> tuple[Any, Any]:
     return load_language_model(str(tiny_base), tmp_path)
 
 
+@dataclass(frozen=True)
+class Parrot:
+    """A tuned model that answers known conversations with one reply that it has learned by heart."""
+
+    model: Any
+    tokenizer: Any
+    conversations: tuple[str, ...]
+    reply: str
+
+
+@pytest.fixture
+def parrot(tiny: tuple[Any, Any]) -> Parrot:
+    from trainer.lora import TokenExample, train_lora
+    from trainer.prompt import build, encode_reply
+
+    model, tokenizer = tiny
+    conversations = (
+        "Where is it?",
+        "Customer: My parcel FW is late and nobody tells me why. What happens now, and who pays for it?",
+        "Wo?",
+        "Customer: " + "It stands in Tilburg. " * 12,
+        "Ik ben donderdag niet thuis, kan het vrijdag?",
+    )
+    reply = "It costs €7 in Tilburg."
+    ids = tuple(encode_reply(tokenizer, reply))
+    lessons = [TokenExample(build(tokenizer, one, [], max_tokens=600).ids, ids) for one in conversations]
+    settings = TrainerSettings(
+        lora_layers=4, lora_rank=16, lora_alpha=16, epochs=40, batch_tokens=2048, learning_rate=0.02
+    )
+    return Parrot(train_lora(model, lessons, [], settings)[0], tokenizer, conversations, reply)
+
+
 @pytest.fixture(scope="session")
 def tokenizer(tiny_base: Path) -> Any:
     """The tiny model's tokenizer, for tests that need no model."""
@@ -235,3 +273,78 @@ def tokenizer(tiny_base: Path) -> Any:
 def weights_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all tests: unpacking the base weights takes half a minute."""
     return tmp_path_factory.mktemp("weights")
+
+
+@dataclass
+class Home:
+    """An installation with a trained version of the sample company's newest tickets.
+
+    Attributes:
+        training_s: How long the training took.
+    """
+
+    settings: Settings
+    store: Store
+    registry: Registry
+    trained: Trained
+    training_s: float
+
+    def publish(self, reply_arm: str, **changes: Any) -> str:
+        """The trained version once more, serving by another arm; returns its name."""
+        source = self.registry.path(self.trained.manifest.version)
+        with self.registry.new_version() as (version, folder):
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+            (folder / "manifest.json").unlink()
+            facts = {"version": version, "reply_arm": reply_arm, **changes}
+            Registry.finish(folder, dataclasses.replace(self.trained.manifest, **facts))
+        return version
+
+
+def train_home(folder: Path, desk: Desk, cache: Path, newest: int, **changes: Any) -> Home:
+    """Trains on the sample company's newest examples, as small as it gets."""
+    from trainer.train import train
+
+    small = {
+        "max_train_tickets": 24,
+        "min_examples": 20,
+        "eval_share": 0.3,
+        "epochs": 1,
+        "lora_layers": 2,
+        "max_prompt_tokens": 160,
+        "max_reply_tokens": 40,
+        "reply_eval_tickets": 4,
+    }
+    settings = Settings(home=folder, trainer=TrainerSettings(**(small | changes)))
+    (folder / "cache").symlink_to(cache, target_is_directory=True)
+    store = Store(Path(shutil.copy(desk.path, settings.database_path)))
+    kept = store.examples.kept(DESK)
+    # Among the older ones those with short replies: what is longer than `max_reply_tokens` is not trained on.
+    short = [one for one in kept[:-newest] if len(one.reply.split()) <= 25]
+    store.examples.replace(DESK, short[-newest:] + kept[-newest:])
+    registry = Registry(settings.models_path)
+    started = time.monotonic()
+    trained = train(store, DESK, registry, settings.trainer, settings.cache_path)
+    return Home(settings, store, registry, trained, time.monotonic() - started)
+
+
+@pytest.fixture(scope="session")
+def tiny_home(desk: Desk, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Trained with the tiny model as base and as encoder: the same steps, in seconds."""
+    cache = tmp_path_factory.mktemp("no-cache")
+    base = str(tiny_base)
+    home = train_home(
+        tmp_path_factory.mktemp("tiny-home"), desk, cache, 40, base_model=base, encoder=base, max_prompt_tokens=400
+    )
+    yield home
+    home.store.close()
+
+
+@pytest.fixture(scope="session")
+def home(desk: Desk, weights_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Trained with the bundled weights."""
+    from trainer.weights import locate
+
+    locate("bundled:smollm2-135m-instruct", weights_cache)
+    home = train_home(tmp_path_factory.mktemp("home"), desk, weights_cache, newest=30)
+    yield home
+    home.store.close()

@@ -107,6 +107,8 @@ def test_a_claim_is_supported_by_what_says_the_same_and_by_nothing_else(
         ("up to 23 kg €13.50, 20x15 cm", ["23", "€13.50"]),
         ("we moved 3 am Dienstag", ["3", "Dienstag"]),
         ("open 24/7", ["24/7"]),
+        ("dinsdag 6.10. of woensdag", ["dinsdag 6.10", "woensdag"]),
+        ("Das kostet 6.10. Mehr nicht", ["6.10"]),
         ("€4.50 per stop, 50% less", ["€4.50", "50%"]),
     ],
 )
@@ -186,8 +188,7 @@ def test_every_kind_of_claim_has_its_blank() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 20_000, "a-" * 10_000, "A1" * 10_000, "1." * 10_000, "1" * 20_000, "14 of " * 3_300, "http://" * 2_900]
-    + ["[a " * 7_000, "{" * 20_000, "Monday " * 2_900],
+    [part * (20_000 // len(part)) for part in ("a", "a-", "A1", "1.", "1", "14 of ", "http://", "[a ", "{", "Monday ")],
     ids=lambda text: text[:6],
 )
 def test_a_hostile_text_does_not_keep_a_worker_busy(

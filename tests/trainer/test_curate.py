@@ -218,9 +218,7 @@ def test_a_ticket_is_dropped_for_the_reason_that_an_admin_reads(
         "Could you deliver it? The mail said it was returned.",
     ],
 )
-def test_a_customer_who_is_away_and_asks_is_no_machine(
-    curated: Callable[..., CurationReport], question: str
-) -> None:
+def test_a_customer_who_is_away_and_asks_is_no_machine(curated: Callable[..., CurationReport], question: str) -> None:
     assert curated({"question": question}).kept == 1
 
 
@@ -232,7 +230,9 @@ def test_good_ratings_and_unrated_tickets_are_kept(curated: Callable[..., Curati
 def test_a_duplicate_is_the_same_question_of_the_same_customer_within_a_week(
     curated: Callable[..., CurationReport], empty_store: Store
 ) -> None:
-    long = "My parcel with the four espresso cups stands in Ghent since Tuesday and nobody can tell me why. Where is it?"
+    long = (
+        "My parcel with the four espresso cups stands in Ghent since Tuesday and nobody can tell me why. Where is it?"
+    )
     report = curated(
         {"question": long, "at": "2026-03-01T09:00:00Z"},
         {"question": f"I wrote before. {long}", "at": "2026-03-03T09:00:00Z"},
@@ -245,7 +245,9 @@ def test_a_duplicate_is_the_same_question_of_the_same_customer_within_a_week(
 
 
 def test_the_same_reply_with_other_facts_is_another_lesson(curated: Callable[..., CurationReport]) -> None:
-    report = curated({"answer": ANSWER}, {"answer": ANSWER}, {"answer": ANSWER + " Bring your code to the partner shop."})
+    report = curated(
+        {"answer": ANSWER}, {"answer": ANSWER}, {"answer": ANSWER + " Bring your code to the partner shop."}
+    )
     assert report.kept == 2
     assert dict(report.dropped) == {"the same reply stands for it elsewhere": 1}
 

@@ -193,7 +193,9 @@ def hit(passage: Passage) -> Hit:
 
 def test_replies_are_scored_against_what_the_team_sent(example: Callable[..., Example], tiny: tuple[Any, Any]) -> None:
     model, tokenizer = tiny
-    judged = [example(number, reply=f"Hi {{{{first_name}}}}, it costs €6.50, answer {number}.") for number in range(4)]
+    judged = [
+        example(number, reply=f"Hi {{{{first_name}}}}, it costs €6.50, on {number + 3} April.") for number in range(4)
+    ]
     evidence = [
         Evidence(
             (hit(Passage("article", "900", 0, "Prices", "A parcel costs €6.50.")),),
@@ -209,14 +211,28 @@ def test_replies_are_scored_against_what_the_team_sent(example: Callable[..., Ex
     )
     assert [score.arm for score in scores] == list(ARMS)
     nearest, *others = scores
-    assert [one.text for one in drafts["nearest"]] == [*(one.reply.replace("Hi", "Dag") for one in judged[:3]), ""]
-    # 'Hi {{first_name}}, it costs €6.50, answer 1.' has 13 words; one of them differs, and the last draft is empty.
-    assert nearest.effort == pytest.approx((3 * (1 / 13) + 1) / 4)
+    assert [one.text for one in drafts["nearest"]] == ["Dag {{first_name}}, it costs €6.50, on [date]."] * 3 + [""]
+    # 'Hi {{first_name}}, it costs €6.50, on 3 April.' has 14 words, of which three differ, and the last draft is empty.
+    assert nearest.effort == pytest.approx((3 * (3 / 14) + 1) / 4)
     assert nearest.effort_interval[0] <= nearest.effort <= nearest.effort_interval[1]
     assert nearest.versus_best == (0.0, 0.0)
-    assert nearest.seconds == 0
-    # The nearest reply's facts were another customer's: it is drafted without them being checked against an article.
-    assert nearest.unsupported_share == pytest.approx(3 / 4)
+    assert (nearest.seconds, nearest.unsupported_share) == (0, 0)
+    assert nearest.blanks == pytest.approx(3 / 4)
+    assert 30 < nearest.chrf < 100
     assert all(score.versus_best[0] > 0 and score.seconds > 0 for score in others)
     assert [arm for arm, count in done if count == 4] == list(ARMS[1:])
     assert judge([ROUTES[-1]], scores).reply_arm == "nearest"
+
+
+def test_a_draft_with_a_fact_from_nowhere_is_counted(example: Callable[..., Example], parrot: Any) -> None:
+    judged = [example(number, question=one, reply=parrot.reply) for number, one in enumerate(parrot.conversations)]
+    writer = Writer(parrot.model, parrot.tokenizer, max_tokens=30)
+    evidence = [Evidence((), ())] * len(judged)
+    (base, tuned), drafts = score_replies(
+        judged, evidence, writer, max_prompt_tokens=600, arms=("prompt_only", "tuned")
+    )
+    assert {one.text for one in drafts["tuned"]} == {parrot.reply}
+    assert (tuned.effort, tuned.unsupported_share) == (0, 1)
+    assert tuned.chrf == pytest.approx(100)
+    assert base.effort > 0.9
+    assert base.versus_best[0] > 0.9

@@ -58,7 +58,9 @@ def add(registry: Registry) -> Callable[[], str]:
     return add
 
 
-def test_a_finished_version_is_read_back_with_the_hash_of_every_file(registry: Registry, add: Callable[[], str]) -> None:
+def test_a_finished_version_is_read_back_with_the_hash_of_every_file(
+    registry: Registry, add: Callable[[], str]
+) -> None:
     version = add()
     manifest = registry.manifest(version)
     assert dataclasses.replace(manifest, version="", files={}) == FACTS
@@ -76,9 +78,13 @@ def test_versions_of_one_second_do_not_collide_and_the_newest_comes_first(
 
 
 def test_a_training_that_fails_leaves_nothing(registry: Registry) -> None:
-    with pytest.raises(RuntimeError, match="disk"), registry.new_version() as (_, folder):
-        (folder / "route.json").write_text("{}")
-        raise RuntimeError("disk")
+    def fail() -> None:
+        with registry.new_version() as (_, folder):
+            (folder / "route.json").write_text("{}")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        fail()
     assert registry.versions() == []
     assert list(registry.folder.iterdir()) == []
 
@@ -138,9 +144,7 @@ def test_a_version_with_a_harmed_file_is_refused(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": "v1"}', '{"a": 1}', "null"])
-def test_a_manifest_that_cannot_be_read_is_refused(
-    registry: Registry, add: Callable[[], str], content: str
-) -> None:
+def test_a_manifest_that_cannot_be_read_is_refused(registry: Registry, add: Callable[[], str], content: str) -> None:
     version = add()
     (registry.path(version) / MANIFEST).write_text(content)
     with pytest.raises(ModelError, match="cannot be read"):

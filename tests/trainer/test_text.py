@@ -55,11 +55,17 @@ def test_a_mail_of_nothing_but_a_quote_is_not_emptied() -> None:
 
 
 def test_a_line_that_ends_in_a_colon_is_not_taken_for_an_attribution() -> None:
-    assert own_words("Please send:\n- the label\n\nThanks in advance:") == "Please send:\n- the label\n\nThanks in advance:"
+    assert (
+        own_words("Please send:\n- the label\n\nThanks in advance:")
+        == "Please send:\n- the label\n\nThanks in advance:"
+    )
 
 
 def test_many_blank_lines_become_one() -> None:
-    assert own_words("\n\nHi,\n\n\n\nit is late.\n \n\t\n\n    indented\nAnna\n\n") == "Hi,\n\nit is late.\n\n    indented\nAnna"
+    assert (
+        own_words("\n\nHi,\n\n\n\nit is late.\n \n\t\n\n    indented\nAnna\n\n")
+        == "Hi,\n\nit is late.\n\n    indented\nAnna"
+    )
     assert own_words("Hi,\n\nit is late.") == "Hi,\n\nit is late."
 
 

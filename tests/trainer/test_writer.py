@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from connectors.settings import TrainerSettings
-from trainer.lora import TokenExample, train_lora
 from trainer.prompt import Prompt, build, encode_reply
+from trainer.weights import load_language_model
 from trainer.writer import Writer, tidy
 
 QUESTIONS = [
@@ -23,8 +23,8 @@ QUESTIONS = [
 ]
 
 
-def prompts(tokenizer: Any) -> list[Prompt]:
-    return [build(tokenizer, question, [], max_tokens=600) for question in QUESTIONS]
+def prompts(tokenizer: Any, questions: Sequence[str] = QUESTIONS) -> list[Prompt]:
+    return [build(tokenizer, question, [], max_tokens=600) for question in questions]
 
 
 @pytest.mark.parametrize("batch", [2, 3, 8])
@@ -65,33 +65,20 @@ def test_progress_counts_the_drafts_and_nothing_is_written_for_nothing(tiny: tup
     assert writer.write([]) == []
 
 
-@pytest.fixture
-def parrot(tiny: tuple[Any, Any]) -> tuple[Any, Any, str]:
-    """A tuned model that has learned one reply by heart, its tokenizer, and the reply."""
-    model, tokenizer = tiny
-    reply = "Hi, it is in Tilburg."
-    ids = tuple(encode_reply(tokenizer, reply))
-    lessons = [TokenExample(prompt.ids, ids) for prompt in prompts(tokenizer)]
-    settings = TrainerSettings(lora_layers=4, lora_rank=8, epochs=40, batch_tokens=512, learning_rate=0.03)
-    return train_lora(model, lessons, [], settings)[0], tokenizer, reply
-
-
 def test_a_draft_ends_where_the_reply_ends_and_the_adapter_can_be_left_out(
-    parrot: tuple[Any, Any, str], tiny_base: Path, tmp_path: Path
+    parrot: Any, tiny_base: Path, tmp_path: Path
 ) -> None:
-    from trainer.weights import load_language_model
-
-    model, tokenizer, reply = parrot
+    model, tokenizer, reply = parrot.model, parrot.tokenizer, parrot.reply
     writer = Writer(model, tokenizer, max_tokens=40)
-    drafts = writer.write(prompts(tokenizer))
-    assert [draft.text for draft in drafts] == [reply] * len(QUESTIONS)
+    drafts = writer.write(prompts(tokenizer, parrot.conversations))
+    assert [draft.text for draft in drafts] == [reply] * len(parrot.conversations)
     assert {draft.tokens for draft in drafts} == {len(encode_reply(tokenizer, reply)) - 1}
     assert all(math.exp(draft.log_probability) > 0.5 for draft in drafts)
 
     untrained = Writer(*load_language_model(str(tiny_base), tmp_path), max_tokens=8)
     without = Writer(model, tokenizer, max_tokens=8).write(prompts(tokenizer), adapter=False)
     assert [draft.text for draft in without] == [draft.text for draft in untrained.write(prompts(tokenizer))]
-    assert writer.write(prompts(tokenizer)[:1])[0].text == reply
+    assert writer.write(prompts(tokenizer, parrot.conversations[:1]))[0].text == reply
 
 
 def test_a_tokenizer_without_a_pad_token_gets_one(tiny: tuple[Any, Any]) -> None:
@@ -117,7 +104,11 @@ LINE = "Your parcel is on its way to the depot."
         ("Does it fit? Then say so", False, "Does it fit?"),
         ("- the label\n- the invoice\n- the ph", False, "- the label\n- the invoice"),
         ("It costs €6.50 and no mo", False, "It costs €6.50 and no mo"),
-        ("Hi. It comes with the driver who is on his way to your", False, "Hi. It comes with the driver who is on his way to your"),
+        (
+            "Hi. It comes with the driver who is on his way to your",
+            False,
+            "Hi. It comes with the driver who is on his way to your",
+        ),
         ("", True, ""),
         ("", False, ""),
         ("word", False, "word"),
