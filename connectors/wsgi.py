@@ -23,14 +23,18 @@ class BackgroundServer:
         port: 0 takes a free one.
         threads: Requests answered at a time.
         name: Of the thread, and of the `Server` header.
+        max_body_bytes: Larger requests are refused before the application is asked.
 
     Attributes:
         port: The one it listens on, once started.
     """
 
-    def __init__(self, app: Any, *, host: str, port: int, threads: int, name: str) -> None:
+    def __init__(
+        self, app: Any, *, host: str, port: int, threads: int, name: str, max_body_bytes: int = 16_000_000
+    ) -> None:
         self.host, self.port, self._wanted_port = host, port, port
         self._app, self._threads, self._name = app, threads, name
+        self._max_body_bytes = max_body_bytes
         self._map: dict[int, Any] = {}
         self._server: Any = None
         self._thread: threading.Thread | None = None
@@ -55,7 +59,12 @@ class BackgroundServer:
         self._stopping.clear()
         # A loop of our own instead of the server's run(): that one has no clean way out from another thread.
         self._server = waitress.create_server(
-            self._app, map=self._map, sockets=[listener], threads=self._threads, ident=self._name
+            self._app,
+            map=self._map,
+            sockets=[listener],
+            threads=self._threads,
+            ident=self._name,
+            max_request_body_size=self._max_body_bytes,
         )
         self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
         self._thread.start()

@@ -53,8 +53,12 @@ def deskhand(verbose: bool) -> None:
 @click.option("--retrain", is_flag=True, help="Train again, even if a version is live.")
 def demo(home: Path | None, once: bool, port: int, helpdesk_port: int, retrain: bool) -> None:
     """Run everything on a sample company: helpdesk, sync, training, a new ticket, a suggestion."""
+    import signal
+
     from plugin.demo import DEMO_HOME, run_demo
 
+    # `kill` then does what Ctrl-C does: servers end cleanly, and the next run goes on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_demo(
         home or _environment_home() or DEMO_HOME, once=once, port=port, helpdesk_port=helpdesk_port, retrain=retrain
     )

@@ -58,7 +58,13 @@ class Serving:
         self._failed: BaseException | None = None
         plugin = settings.plugin
         self._server = BackgroundServer(
-            self._app, host=plugin.host, port=plugin.port, threads=plugin.threads, name="deskhand"
+            self._app,
+            host=plugin.host,
+            port=plugin.port,
+            threads=plugin.threads,
+            name="deskhand",
+            # Twice what the application takes, so that its own, clearer refusal comes first.
+            max_body_bytes=2 * settings.plugin.max_body_bytes,
         )
         self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
 
