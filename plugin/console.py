@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,11 +104,17 @@ def errors_explained() -> Iterator[None]:
     except KeyboardInterrupt:
         say("\nStopped. Nothing is half done: the same command goes on from here.")
         sys.exit(INTERRUPTED)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if not _is_disk_full(error):
             raise
         say("Error: the disk is full; nothing was half written.\n  Free some space and run the same command again.")
         sys.exit(1)
+
+
+def _is_disk_full(error: Exception) -> bool:
+    # SQLite and safetensors have errors of their own for it, known by their words only.
+    signs = (os.strerror(errno.ENOSPC), "disk is full")
+    return getattr(error, "errno", None) == errno.ENOSPC or any(sign in str(error) for sign in signs)
 
 
 def print_report(report: Report) -> None:

@@ -138,7 +138,7 @@ def leaks(text: str, known: Iterable[str]) -> list[str]:
 
     Args:
         text: A draft, slots filled.
-        known: What may stand in it: the ticket's text, the passages.
+        known: What may stand in it: the ticket's text, the articles.
     """
     haystack = _bare(" ".join(known))
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sqlite3
 import logging
 from collections.abc import Iterator
 
@@ -46,11 +47,22 @@ def test_ctrl_c_is_130_and_says_that_nothing_is_lost(capsys: Said) -> None:
     assert "the same command goes on from here" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_explained_and_other_trouble_is_not_hidden(capsys: Said) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        sqlite3.OperationalError("database or disk is full"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_explained_whoever_reports_it(capsys: Said, error: Exception) -> None:
     with pytest.raises(SystemExit) as ended, errors_explained():
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
     assert ended.value.code == 1
     assert "the disk is full" in capsys.readouterr().err
+
+
+def test_other_trouble_is_not_hidden() -> None:
     with pytest.raises(PermissionError), errors_explained():
         raise PermissionError(errno.EACCES, "Permission denied")
     with pytest.raises(ZeroDivisionError), errors_explained():  # a bug keeps its traceback

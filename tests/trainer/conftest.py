@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -56,9 +55,9 @@ class Desk:
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     folder = tmp_path_factory.mktemp("desk")
-    limits = {"SANDBOX_REQUESTS_PER_MIN": 100_000, "SANDBOX_EXPORTS_PER_MIN": 100_000}
+    limits: dict[str, Any] = {"SANDBOX_REQUESTS_PER_MIN": 100_000, "SANDBOX_EXPORTS_PER_MIN": 100_000}
     with Sandbox(folder / "sandbox.db", **limits) as sandbox, Store(folder / "deskhand.db") as store:
-        helpdesk = Zendesk(HelpdeskSettings(url=sandbox.url, token=sandbox.token))
+        helpdesk = Zendesk(HelpdeskSettings.model_validate({"url": sandbox.url, "token": sandbox.token}))
         sync(helpdesk, store)
         helpdesk.close()
         report = curate(store, DESK)
@@ -199,7 +198,8 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         show_progress=False,
     )
     bare.train_from_iterator([f"{one.subject}\n{one.comments[0].body}" for one in load_company().tickets[:60]], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bare, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    wrap: Any = PreTrainedTokenizerFast
+    tokenizer = wrap(tokenizer_object=bare, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = CHAT_TEMPLATE
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -277,17 +277,12 @@ def weights_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Home:
-    """An installation with a trained version of the sample company's newest tickets.
-
-    Attributes:
-        training_s: How long the training took.
-    """
+    """An installation with a trained version of the sample company's newest tickets."""
 
     settings: Settings
     store: Store
     registry: Registry
     trained: Trained
-    training_s: float
 
     def publish(self, reply_arm: str, **changes: Any) -> str:
         """The trained version once more, serving by another arm; returns its name."""
@@ -322,9 +317,8 @@ def train_home(folder: Path, desk: Desk, cache: Path, newest: int, **changes: An
     short = [one for one in kept[:-newest] if len(one.reply.split()) <= 25]
     store.examples.replace(DESK, short[-newest:] + kept[-newest:])
     registry = Registry(settings.models_path)
-    started = time.monotonic()
     trained = train(store, DESK, registry, settings.trainer, settings.cache_path)
-    return Home(settings, store, registry, trained, time.monotonic() - started)
+    return Home(settings, store, registry, trained)
 
 
 @pytest.fixture(scope="session")
@@ -342,9 +336,6 @@ def tiny_home(desk: Desk, tiny_base: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def home(desk: Desk, weights_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """Trained with the bundled weights."""
-    from trainer.weights import locate
-
-    locate("bundled:smollm2-135m-instruct", weights_cache)
-    home = train_home(tmp_path_factory.mktemp("home"), desk, weights_cache, newest=30)
+    home = train_home(tmp_path_factory.mktemp("home"), desk, weights_cache, newest=20)
     yield home
     home.store.close()

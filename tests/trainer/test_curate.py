@@ -166,7 +166,7 @@ def curated(empty_store: Store) -> Callable[..., CurationReport]:
         empty_store.history.save(DESK, people)
         for number, one in enumerate(tickets, start=1):
             at = one.get("at", f"2026-0{number}-01T09:00:00Z")
-            fields = {"subject": "Help", "status": "solved", "requester_id": "90", "group_id": "2101"}
+            fields: dict[str, Any] = {"subject": "Help", "status": "solved", "requester_id": "90", "group_id": "2101"}
             fields |= {name: value for name, value in one.items() if name in Ticket.__dataclass_fields__}
             ticket = Ticket(id=str(number), created_at=at, updated_at=at, generated_at=1, **fields)
             empty_store.history.save(DESK, [ticket])

@@ -87,7 +87,7 @@ def test_the_nearest_reply_needs_no_model_and_states_no_other_customers_facts() 
 @pytest.mark.parametrize("arm", ARMS[1:])
 def test_only_the_arms_with_retrieval_are_shown_passages(writer: Writer, arm: str) -> None:
     (prompt,) = build_prompts(writer, arm, [QUESTION], [FOUND], max_tokens=1000)
-    text = writer.tokenizer.decode(prompt.ids)
+    text = writer.tokenizer.decode(list(prompt.ids))
     shown = arm in ("retrieval", "tuned_retrieval")
     assert ("A parcel costs" in text) == ("scanned on [date]" in text) == shown
     assert "Where is {{reference_1}}?" in text

@@ -29,7 +29,8 @@ LAYERS = 4
 
 
 def model(tiny_base: Path, **options: Any) -> Any:
-    return AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32, **options).eval()
+    found: Any = AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32, **options)
+    return found.eval()
 
 
 @pytest.fixture

@@ -229,7 +229,7 @@ def test_a_draft_with_another_customers_address_is_withheld(
         for one in moved.store.examples.kept(DESK)
     ]
     moved.retriever.index(leaky)
-    found = ask(moved, (ZOE, asked))
+    found = ask(moved, (ZOE, f"{asked} There are 88 books."))  # so that the number is not left open as unsupported
     assert (found.state, found.draft, found.sources) == (SILENT, "", ())
     assert "ticket 7" in caplog.text
     assert "address" in caplog.text

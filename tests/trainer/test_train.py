@@ -184,10 +184,12 @@ def test_missing_weights_leave_no_version(own_store: Store, tiny_base: Path, tmp
 
 
 @pytest.mark.weights
-def test_a_small_training_of_the_bundled_model_is_quick_and_judged(home: Any) -> None:
-    assert home.training_s < 60
-    assert home.trained.training.held_out_loss[-1] < home.trained.training.held_out_loss[0]
+def test_a_small_training_of_the_bundled_model_is_judged(home: Any) -> None:
     assert home.trained.manifest.train_examples >= 10
+    assert home.trained.training.tokens > 1000
     encoder = next(score for score in home.trained.report.routes if score.arm == "encoder")
     majority = next(score for score in home.trained.report.routes if score.arm == "majority")
     assert encoder.accuracy > majority.accuracy
+    nearest, *others = home.trained.report.replies
+    assert (nearest.seconds, nearest.unsupported_share) == (0, 0)
+    assert all(score.seconds > 0 for score in others)
