@@ -189,7 +189,9 @@ def train_lora(
             best, best_state = losses[-1], _adapter_state(tuned)
     tuned.load_state_dict(best_state, strict=False)
     tuned.eval()
-    result = TrainingResult(tuple(losses) if held_out else (), time.monotonic() - started, tokens, sum(p.numel() for p in parameters))
+    result = TrainingResult(
+        tuple(losses) if held_out else (), time.monotonic() - started, tokens, sum(p.numel() for p in parameters)
+    )
     return tuned, result
 
 
