@@ -182,7 +182,7 @@ def test_the_route_is_a_group_of_the_desk_with_alternatives(nearest: Predictor, 
 
 
 def test_a_group_that_was_deleted_is_never_suggested(moved: Predictor, ask: Ask, asked: str) -> None:
-    gone = set()
+    gone: set[str] = set()
     for _ in moved.router.classes:
         route = ask(moved, (ZOE, asked)).route
         assert route is not None

@@ -187,6 +187,8 @@ def test_missing_weights_leave_no_version(own_store: Store, tiny_base: Path, tmp
 def test_a_small_training_of_the_bundled_model_is_judged(home: Any) -> None:
     assert home.trained.manifest.train_examples >= 10
     assert home.trained.training.tokens > 1000
+    # A training ticket that found its own reply would be as similar to something as can be.
+    assert home.trained.manifest.min_similarity < 0.8
     encoder = next(score for score in home.trained.report.routes if score.arm == "encoder")
     majority = next(score for score in home.trained.report.routes if score.arm == "majority")
     assert encoder.accuracy > majority.accuracy
