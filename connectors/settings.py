@@ -104,7 +104,7 @@ class TrainerSettings(_Section):
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
     learning_rate: float = Field(default=5e-4, gt=0, le=1)
     epochs: int = Field(default=3, ge=1, le=50)
-    max_prompt_tokens: int = Field(default=640, ge=64)
+    max_prompt_tokens: int = Field(default=640, ge=128)
     max_reply_tokens: int = Field(default=220, ge=16)
     batch_tokens: int = Field(default=1024, ge=256)
     eval_share: float = Field(default=0.2, gt=0, lt=0.5)

@@ -89,17 +89,23 @@ class Writer:
                 return_dict_in_generate=True,
                 output_logits=True,
             )
-        width = inputs["input_ids"].shape[1]
-        scores = [logits.float().log_softmax(-1) for logits in output.logits]
+        written = output.sequences[:, inputs["input_ids"].shape[1] :]
+        # Of the chosen tokens only: a whole log-softmax would copy a vocabulary's worth for every step.
+        logs = torch.stack(
+            [
+                logits.float().gather(-1, written[:, step : step + 1]).squeeze(-1) - logits.float().logsumexp(-1)
+                for step, logits in enumerate(output.logits)
+            ],
+            dim=1,
+        )
         seconds = (time.monotonic() - started) / len(prompts)
         drafts = []
         for row in range(len(prompts)):
-            ids = output.sequences[row, width:].tolist()
+            ids = written[row].tolist()
             ended = self.tokenizer.eos_token_id in ids
             ids = ids[: ids.index(self.tokenizer.eos_token_id)] if ended else ids
-            logs = [float(scores[position][row, token]) for position, token in enumerate(ids)]
             text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-            mean = sum(logs) / len(logs) if logs else 0.0
+            mean = float(logs[row, : len(ids)].mean()) if ids else 0.0
             drafts.append(Draft(tidy(text, ended=ended), mean, len(ids), seconds))
         return drafts
 
