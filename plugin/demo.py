@@ -11,7 +11,7 @@ import resource
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,6 +138,9 @@ def _train(settings: Settings, *, retrain: bool) -> None:
     live = registry.live()
     if live and not retrain:
         say(f"\n3. {live.version} is live from an earlier run (--retrain trains again)")
+        # Retrieval looks into what curation keeps; in a home that was made whole again, that is to be made anew.
+        with Store(settings.database_path) as store:
+            curate(store, settings.require_helpdesk().name)
         return
     say("\n3. Curating, training and judging (a quick profile; a real training uses everything)")
     started = time.monotonic()
@@ -167,7 +170,7 @@ def _first_answer(helpdesk: Sandbox, serving: Serving) -> str:
         ticket_id = _open_next(helpdesk)
         say(f"   ticket {ticket_id} was opened; the webhook is on its way")
         started = time.monotonic()
-        note, group = _await_answer(helpdesk, ticket_id)
+        note, group = _await_answer(helpdesk, ticket_id, serving.is_done_with)
         if note and group:
             say(f"   after {time.monotonic() - started:.1f} s: an internal note, and the route {group}")
             return ticket_id
@@ -187,29 +190,19 @@ def _open_next(helpdesk: Sandbox) -> str:
     return str(answer.json()["ticket_id"])
 
 
-def _await_answer(helpdesk: Sandbox, ticket_id: str) -> tuple[bool, str]:
-    """Polls the helpdesk, as an agent would look: is there a note, and which group was set?"""
-    session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {helpdesk.token}"
-    groups = {
-        group["id"]: group["name"]
-        for group in session.get(f"{helpdesk.url}/api/v2/groups.json", timeout=10).json()["groups"]
-    }
-    ends_at = time.monotonic() + ANSWER_WITHIN_S
-    note, group = False, ""
-    while time.monotonic() < ends_at and not (note and group):
-        time.sleep(0.5)
-        routed = bool(group)  # on the look before: a note would have come by the same update, so this one is silent
-        comments = session.get(f"{helpdesk.url}/api/v2/tickets/{ticket_id}/comments.json", timeout=10).json()[
-            "comments"
-        ]
-        note = any(not comment["public"] for comment in comments)
-        ticket = session.get(f"{helpdesk.url}/api/v2/tickets/{ticket_id}.json", timeout=10).json()["ticket"]
-        group = groups.get(ticket["group_id"], "")
-        if note or routed:
-            break
-    session.close()
-    return note, group
+def _await_answer(helpdesk: Sandbox, ticket_id: str, is_done_with: Callable[[str], bool]) -> tuple[bool, str]:
+    """Waits until the plugin is done with a ticket, then looks into the helpdesk: is a note there, and which group?"""
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {helpdesk.token}"
+        ticket_url = f"{helpdesk.url}/api/v2/tickets/{ticket_id}"
+        ends_at = time.monotonic() + ANSWER_WITHIN_S
+        while time.monotonic() < ends_at and not is_done_with(ticket_id):
+            time.sleep(0.5)
+        groups = session.get(f"{helpdesk.url}/api/v2/groups.json", timeout=10).json()["groups"]
+        comments = session.get(f"{ticket_url}/comments.json", timeout=10).json()["comments"]
+        ticket = session.get(f"{ticket_url}.json", timeout=10).json()["ticket"]
+    names = {group["id"]: str(group["name"]) for group in groups}
+    return any(not comment["public"] for comment in comments), names.get(ticket["group_id"], "")
 
 
 def _closing_words(helpdesk: Sandbox, ticket_id: str, seconds: float) -> None:

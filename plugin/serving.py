@@ -84,6 +84,12 @@ class Serving:
     ) -> None:
         self.stop()
 
+    def is_done_with(self, ticket_id: str) -> bool:
+        """Whether a webhook for this ticket has arrived and been worked on to its end."""
+        inbox = context(self._app).store().inbox
+        name = self._worker_helpdesk.name
+        return inbox.has(name, ticket_id) and not inbox.open_for(name, ticket_id)
+
     def wait(self) -> None:
         """Returns when the server was stopped, or raises what ended the worker."""
         while not self._stop.wait(0.5):

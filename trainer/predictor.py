@@ -89,6 +89,7 @@ class Predictor:
         assignee = next((agent for agent in agents if agent.id == ticket.assignee_id), None)
         slots = Slots(requester, agents, assignee)
         question = slots.hide(conversation.written(ticket.subject, blocks))
+        self.retriever.catch_up()
         found = gather(self.retriever, question, allowed=lambda passage: passage.source_id != ticket.id)
         route = self._route(question)
         one = self._draft(question, found)

@@ -71,6 +71,7 @@ class Retriever:
         self._helpdesk = helpdesk
         self._encoder = encoder
         self._version: object = None
+        self._sources = ""
         self._ids = np.zeros(0, np.int64)
         self._matrix: Embeddings = np.zeros((0, 0), np.float32)
         self._passages: dict[int, Passage] = {}
@@ -90,8 +91,15 @@ class Retriever:
             progress(embedded)
         return embedded
 
+    def catch_up(self) -> None:
+        """Indexes what syncs and curations have brought since: an edited article changes the next draft."""
+        sources = self._store.passages.sources_version(self._helpdesk)
+        if sources != self._sources:
+            self.index(self._store.examples.kept(self._helpdesk))
+            self._sources = sources
+
     def refresh(self) -> None:
-        """Reads the index anew where it has changed, so that an edited article changes the next draft."""
+        """Reads the index anew where it has changed, by us or by another process."""
         version = self._store.passages.version(self._helpdesk)
         if version != self._version:
             self._ids, self._matrix = self._store.passages.embeddings(self._helpdesk, self._encoder.name)

@@ -105,3 +105,8 @@ class Inbox(Part):
         sql = "select status, error from inbox where helpdesk = ? and ticket_id = ? order by id desc limit 1"
         row = self._store.row(sql, (helpdesk, ticket_id))
         return str(row["error"] or "unknown") if row and row["status"] == DEAD else ""
+
+    def has(self, helpdesk: str, ticket_id: str) -> bool:
+        """Whether anything on this ticket has ever arrived."""
+        sql = "select 1 as one from inbox where helpdesk = ? and ticket_id = ? limit 1"
+        return self._store.row(sql, (helpdesk, ticket_id)) is not None

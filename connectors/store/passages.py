@@ -143,6 +143,16 @@ class Passages(Part):
         rows = self._store.rows(f"select * from passages where id in ({marks})", tuple(ids))  # noqa: S608
         return {row["id"]: _passage(row) for row in rows}
 
+    def sources_version(self, helpdesk: str) -> str:
+        """Changes when articles or curated examples do, which are what passages are made from; cheap to ask."""
+        sql = """select
+            (select count(*) || ' ' || coalesce(max(updated_at), '') || ' ' || coalesce(sum(length(title || text)), 0)
+             from articles where helpdesk = :desk and draft = 0) || ' / ' ||
+            (select count(*) || ' ' || coalesce(max(created_at), '') || ' '
+                 || coalesce(sum(length(question || reply)), 0)
+             from examples where helpdesk = :desk and kept = 1) as version"""
+        return str(next(self._store.rows(sql, {"desk": helpdesk}))["version"])
+
     def version(self, helpdesk: str) -> tuple[int, int, str]:
         """Changes whenever the index does, cheaply: lets a server know that its copy of the embeddings is old.
 

@@ -91,28 +91,33 @@ def test_waiting_tickets_are_opened_until_there_are_none(desk: Any) -> None:
     assert "delete the demo's folder" in caught.value.hint
 
 
-def test_it_waits_until_note_and_route_are_there(desk: Any) -> None:
+def test_it_waits_until_the_plugin_is_done_and_finds_note_and_route(desk: Any) -> None:
     ticket_id = desk.open_ticket()
-    note = {"comment": {"body": "Suggested reply", "public": False}, "group_id": 2104}
-    later = threading.Timer(0.7, desk.change, [ticket_id], note)
+    done = threading.Event()
+
+    def work() -> None:
+        desk.change(ticket_id, comment={"body": "Suggested reply", "public": False}, group_id=2104)
+        done.set()
+
+    later = threading.Timer(0.7, work)
     later.start()
-    assert demo._await_answer(desk.sandbox, ticket_id) == (True, "FIN")
+    assert demo._await_answer(desk.sandbox, ticket_id, lambda _: done.is_set()) == (True, "FIN")
     later.join()
 
 
 def test_it_does_not_wait_for_ever(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "ANSWER_WITHIN_S", 0.6)
     ticket_id = desk.open_ticket()
-    assert demo._await_answer(desk.sandbox, ticket_id) == (False, "")
+    assert demo._await_answer(desk.sandbox, ticket_id, lambda _: False) == (False, "")
     desk.answer(ticket_id)
-    assert demo._await_answer(desk.sandbox, ticket_id) == (False, ""), "a public answer is no note"
+    assert demo._await_answer(desk.sandbox, ticket_id, lambda _: False) == (False, ""), "a public answer is no note"
 
 
 def test_a_route_without_a_note_is_silence_and_not_waited_for(desk: Any) -> None:
     ticket_id = desk.open_ticket()
     desk.change(ticket_id, group_id=2101)
     started = time.monotonic()
-    assert demo._await_answer(desk.sandbox, ticket_id) == (False, "TRK1")
+    assert demo._await_answer(desk.sandbox, ticket_id, lambda _: True) == (False, "TRK1")
     assert time.monotonic() - started < 10
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,17 @@ class TestRetriever:
     def test_an_empty_index_finds_nothing(self, retriever: Retriever) -> None:
         assert retriever.search("parcel", "article", 3) == []
         assert retriever.index([]) == 0
+
+
+@pytest.mark.weights
+def test_an_edited_article_is_found_with_its_new_text_without_indexing_by_hand(
+    empty_store: Store, retriever: Retriever
+) -> None:
+    old = article("900", "A label costs €6.95.")
+    empty_store.history.save(DESK, [old])
+    retriever.catch_up()
+    assert "€6.95" in retriever.search("What does a label cost?", "article", 1)[0].passage.text
+    empty_store.history.save(DESK, [replace(old, text="A label costs €7.25.", updated_at="2026-05-01T09:00:00Z")])
+    retriever.catch_up()
+    found = retriever.search("What does a label cost?", "article", 3)
+    assert [hit.passage.text for hit in found] == ["A label costs €7.25."]
