@@ -72,6 +72,7 @@ class Retriever:
         self._encoder = encoder
         self._version: object = None
         self._sources = ""
+        self._last: tuple[str, Embeddings] | None = None
         self._ids = np.zeros(0, np.int64)
         self._matrix: Embeddings = np.zeros((0, 0), np.float32)
         self._passages: dict[int, Passage] = {}
@@ -118,7 +119,7 @@ class Retriever:
         self.refresh()
         if not len(self._ids):
             return []
-        similarities = self._matrix @ self._encoder.embed([query])[0]
+        similarities = self._matrix @ self._embedded(query)
         position = {row_id: index for index, row_id in enumerate(self._ids.tolist())}
 
         def usable(row_id: int) -> bool:
@@ -137,6 +138,12 @@ class Retriever:
         return [
             Hit(self._passages[row], float(similarities[position[row]]), fused[row]) for row in best if row in position
         ]
+
+    def _embedded(self, query: str) -> Embeddings:
+        """The query's embedding, kept for the next search: a turn looks for articles and for tickets by the same words."""
+        if self._last is None or self._last[0] != query:
+            self._last = (query, self._encoder.embed([query])[0])
+        return self._last[1]
 
 
 def parts_of(article: Article) -> Iterator[Passage]:
