@@ -140,7 +140,7 @@ class Retriever:
         ]
 
     def _embedded(self, query: str) -> Embeddings:
-        """The query's embedding, kept for the next search: a turn looks for articles and for tickets by the same words."""
+        """The query's embedding, kept for the next search: a turn looks for articles and tickets by the same words."""
         if self._last is None or self._last[0] != query:
             self._last = (query, self._encoder.embed([query])[0])
         return self._last[1]

