@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 
 from connectors.errors import StoreError
+from connectors.store.cursors import Cursors
+from connectors.store.due import Due
 from connectors.store.examples import Examples
 from connectors.store.history import History
 from connectors.store.inbox import Inbox
 from connectors.store.migrations import migrations
+from connectors.store.mirror import Mirror
 from connectors.store.passages import Passages
 from connectors.store.suggestions import Suggestions
 
@@ -25,7 +28,10 @@ class Store:
     """One connection to `deskhand.db`. A connection belongs to one thread: open another for another.
 
     Attributes:
-        history: Tickets, comments, users, groups, macros, articles, ratings and the cursors of the sync.
+        history: What the helpdesk holds, for reading.
+        mirror: Writes what the helpdesk holds.
+        due: Which tickets' comments are still to be read.
+        cursors: Where each stream's next sync starts.
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
         examples: What curation kept and dropped.
@@ -56,6 +62,9 @@ class Store:
             self.close()
             raise
         self.history = History(self)
+        self.mirror = Mirror(self)
+        self.due = Due(self)
+        self.cursors = Cursors(self)
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)
         self.examples = Examples(self)
@@ -136,6 +145,14 @@ class Store:
         """Runs a statement and returns how many rows it changed; outside a transaction it is one of its own."""
         with self.transaction():
             return self._db.conn.execute(sql, parameters).rowcount
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> int:
+        """Runs a statement once for each row, all or nothing; returns how many rows were changed together."""
+        rows = list(rows)
+        if not rows:
+            return 0
+        with self.transaction():
+            return self._db.conn.executemany(sql, rows).rowcount
 
     def upsert(self, table: str, rows: Sequence[Mapping[str, Any]], pk: str | tuple[str, ...]) -> None:
         """Inserts rows, replacing the columns given of those whose key exists."""

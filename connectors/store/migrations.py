@@ -137,3 +137,54 @@ def m005_passages(db: Database) -> None:
     db.table("passages").create_index(["helpdesk", "kind", "source_id", "part"], unique=True)
     db.table("passages").create_index(["helpdesk", "encoder"])
     db.table("passages").enable_fts(["title", "text"], create_triggers=True, tokenize="unicode61 remove_diacritics 2")
+
+
+@migrations()
+def m006_more_of_the_helpdesk(db: Database) -> None:
+    """Organizations, brands, fields and their values, metrics, attachments; how far each ticket's comments are read."""
+    for column, kind in (("organization_id", str), ("comment_count", int), ("comments_through", int)):
+        db.table("tickets").add_column(column, kind)
+    db.table("tickets").add_column("merged", int, not_null_default=0)
+    db.execute("drop index idx_tickets_comments_due")
+    db.execute("create index idx_tickets_comments_due on tickets (helpdesk, created_at, id) where comments_due > 0")
+    db.execute("update tickets set comments_through = generated_at where comments_due = 0 and deleted = 0")
+    db.table("tickets").create_index(["helpdesk", "updated_at"])
+    key = ("helpdesk", "id")
+    db.table("organizations").create({"helpdesk": str, "id": str, "name": str, "raw": str}, pk=key)
+    db.table("brands").create({"helpdesk": str, "id": str, "name": str, "url": str, "active": int, "raw": str}, pk=key)
+    db.table("ticket_fields").create(
+        {"helpdesk": str, "id": str, "title": str, "type": str, "active": int, "options": str, "raw": str}, pk=key
+    )
+    db.table("ticket_metrics").create(
+        {
+            "helpdesk": str, "ticket_id": str, "replies": int, "reopens": int, "first_reply_minutes": int,
+            "resolution_minutes": int, "solved_at": str, "raw": str,
+        },
+        pk=("helpdesk", "ticket_id"),
+    )  # fmt: skip
+    db.table("attachments").create(
+        {
+            "helpdesk": str, "comment_id": str, "id": str, "ticket_id": str, "name": str, "media_type": str,
+            "size_bytes": int, "inline": int,
+        },
+        pk=("helpdesk", "comment_id", "id"),
+    )  # fmt: skip
+    db.table("attachments").create_index(["helpdesk", "ticket_id"])
+    # A value is kept as JSON, whatever its type is today: a field that was a text and is a number tomorrow breaks
+    # nothing. The view gives it back in the column of its type.
+    db.table("ticket_field_values").create(
+        {"helpdesk": str, "ticket_id": str, "field_id": str, "value": str}, pk=("helpdesk", "ticket_id", "field_id")
+    )
+    db.execute(
+        """create view ticket_field_values_typed as
+           select v.helpdesk, v.ticket_id, v.field_id, f.title, f.type as field_type, json_type(v.value) as value_type,
+               case when json_type(v.value) = 'text' then json_extract(v.value, '$') end as text_value,
+               case when json_type(v.value) in ('integer', 'real') then json_extract(v.value, '$')
+                    when json_type(v.value) = 'text' and trim(json_extract(v.value, '$')) != ''
+                         and trim(json_extract(v.value, '$'), '0123456789.-+ ') = ''
+                         then cast(json_extract(v.value, '$') as real) end as number_value,
+               case json_type(v.value) when 'true' then 1 when 'false' then 0 end as boolean_value,
+               case when json_type(v.value) in ('array', 'object') then v.value end as json_value
+           from ticket_field_values v
+           left join ticket_fields f on f.helpdesk = v.helpdesk and f.id = v.field_id"""
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
+T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 
@@ -18,6 +20,7 @@ class Connection(Protocol):
     def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None: ...  # noqa: D102
     def execute(self, sql: str, parameters: Parameters = ()) -> int: ...  # noqa: D102
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None: ...  # noqa: D102
+    def many(self, sql: str, rows: Iterable[Parameters]) -> int: ...  # noqa: D102
     def upsert(self, table: str, rows: Sequence[Mapping[str, Any]], pk: str | tuple[str, ...]) -> None: ...  # noqa: D102
 
 
@@ -28,6 +31,13 @@ class Part:
         self._store = store
 
 
+def batches(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
+    """Items in lists of at most `size`: SQLite takes only so many variables in a statement."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
 def deleted_tickets(store: Connection, helpdesk: str) -> set[str]:
     """Ids of the tickets whose text must not come back; read it in the transaction that writes what is made of them."""
     rows = store.rows("select id from tickets where helpdesk = ? and deleted = 1", (helpdesk,))
@@ -36,4 +46,6 @@ def deleted_tickets(store: Connection, helpdesk: str) -> set[str]:
 
 def to_json(value: object) -> str:
     """JSON as the store keeps it: compact, keys sorted, so that equal values are equal texts."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    # Half of a surrogate pair, as a cut emoji leaves it, has no UTF-8 form: SQLite would refuse the whole page.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

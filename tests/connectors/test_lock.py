@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ConfigError, LockedError
-from connectors.sync import exclusive
+from connectors.lock import exclusive, holder
 
 
 def test_one_sync_at_a_time_in_a_home(tmp_path: Path) -> None:
@@ -25,11 +25,15 @@ def test_one_sync_at_a_time_in_a_home(tmp_path: Path) -> None:
 
 
 def test_the_lock_goes_when_its_process_dies(tmp_path: Path) -> None:
-    script = "import os, sys\nfrom pathlib import Path\nfrom connectors.sync import exclusive\n"
+    script = "import os, sys\nfrom pathlib import Path\nfrom connectors.lock import exclusive\n"
     script += "with exclusive(Path(sys.argv[1]), 'sync'):\n    os._exit(9)\n"
     assert subprocess.run([sys.executable, "-c", script, tmp_path], timeout=30, check=False).returncode == 9
+    assert " since " in (tmp_path / "sync.lock").read_text(), "what is left of it"
+    assert holder(tmp_path, "sync") == "", "is recognised as no lock"
     with exclusive(tmp_path, "sync"):
-        assert (tmp_path / "sync.lock").read_text() == str(os.getpid())
+        assert (tmp_path / "sync.lock").read_text().startswith(f"{os.getpid()} on ")
+        assert holder(tmp_path, "sync").startswith(f"{os.getpid()} on ")
+    assert holder(tmp_path, "sync") == holder(tmp_path / "nowhere", "sync") == ""
 
 
 def test_a_home_that_cannot_hold_a_lock_is_explained(tmp_path: Path) -> None:

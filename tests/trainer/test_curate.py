@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connectors.records import Comment, Ticket, User
+from connectors.records import Comment, Thread, Ticket, User
 from connectors.store.database import Store
 from connectors.store.examples import Example
 from trainer.curate import CurationReport, curate
@@ -163,20 +163,20 @@ def curated(empty_store: Store) -> Callable[..., CurationReport]:
             User("91", "Machine", "no-reply@shop.example", "requester"),
             User("5001", "Marit de Boer", "marit@desk.example", "agent"),
         ]
-        empty_store.history.save(DESK, people)
+        empty_store.mirror.save(DESK, people)
         for number, one in enumerate(tickets, start=1):
             at = one.get("at", f"2026-0{number}-01T09:00:00Z")
             fields: dict[str, Any] = {"subject": "Help", "status": "solved", "requester_id": "90", "group_id": "2101"}
             fields |= {name: value for name, value in one.items() if name in Ticket.__dataclass_fields__}
             ticket = Ticket(id=str(number), created_at=at, updated_at=at, generated_at=1, **fields)
-            empty_store.history.save(DESK, [ticket])
+            empty_store.mirror.save(DESK, [ticket])
             lines = [(fields["requester_id"], one.get("question", "Where is my parcel?"))]
             lines += [("5001", one.get("answer", ANSWER))] if one.get("answer", ANSWER) else []
             comments = [
                 Comment(f"{number}-{place}", str(number), who, True, text, at)
                 for place, (who, text) in enumerate(lines, start=1)
             ]
-            empty_store.history.save_comments(DESK, str(number), comments)
+            empty_store.mirror.save_thread(DESK, Thread(str(number), comments))
         return curate(empty_store, DESK)
 
     return curated

@@ -189,7 +189,7 @@ def test_a_group_that_was_deleted_is_never_suggested(moved: Predictor, ask: Ask,
         named = {route.group_id, *(group_id for group_id, *_ in route.alternatives)}
         assert not named & gone
         gone.add(route.group_id)
-        moved.store.history.save(DESK, [Group(route.group_id, route.group_name, deleted=True)])
+        moved.store.mirror.save(DESK, [Group(route.group_id, route.group_name, deleted=True)])
     found = ask(moved, (ZOE, asked))
     assert found.route is None
     assert found.state == SHOWN
@@ -214,7 +214,7 @@ def test_a_ticket_is_no_source_for_itself(home: Any, nearest: Predictor, ask: As
 def test_an_edited_article_changes_the_next_suggestions_sources(moved: Predictor, ask: Ask, asked: str) -> None:
     before = next(source for source in ask(moved, (ZOE, asked)).sources if source.kind == "article")
     (article,) = [one for one in moved.store.history.articles(DESK) if one.id == before.id]
-    moved.store.history.save(DESK, [dataclasses.replace(article, title="A new title")])
+    moved.store.mirror.save(DESK, [dataclasses.replace(article, title="A new title")])
     after = [source.title for source in ask(moved, (ZOE, asked)).sources if source.id == before.id]
     assert after
     assert after[0].startswith("A new title")

@@ -130,7 +130,7 @@ class TestRetriever:
 
     @pytest.fixture
     def filled(self, empty_store: Store, retriever: Retriever, example: Callable[..., Example]) -> Retriever:
-        empty_store.history.save(DESK, self.ARTICLES)
+        empty_store.mirror.save(DESK, self.ARTICLES)
         questions = ("My parcel never arrived", "Invoice is wrong", "Need a return label", "Driver was rude")
         retriever.index(
             example(number, question=f"Subject: Help\n\nCustomer: {question}", reply=f"Answer {number}")
@@ -174,7 +174,7 @@ class TestRetriever:
         examples = [example(9, question="Customer: Where is my refund?")]
         assert filled.index(examples) == 1
         assert filled.index(examples) == 0
-        empty_store.history.save(DESK, [dataclasses.replace(self.ARTICLES[0], text="It costs €7.25 now.")])
+        empty_store.mirror.save(DESK, [dataclasses.replace(self.ARTICLES[0], text="It costs €7.25 now.")])
         done: list[int] = []
         assert filled.index(examples, progress=done.append) == 1
         assert done == [1]
@@ -184,13 +184,13 @@ class TestRetriever:
     ) -> None:
         other = Retriever(empty_store, DESK, encoder)
         assert other.search("price of a parcel", "article", 1)[0].passage.text.startswith("A parcel up to 10 kg")
-        empty_store.history.save(DESK, [dataclasses.replace(self.ARTICLES[0], text="A parcel costs €7.25 now.")])
+        empty_store.mirror.save(DESK, [dataclasses.replace(self.ARTICLES[0], text="A parcel costs €7.25 now.")])
         filled.index([])
         assert other.search("price of a parcel", "article", 1)[0].passage.text == "A parcel costs €7.25 now."
         assert other.search("price of a parcel", "ticket", 1) == []
 
     def test_an_article_that_is_withdrawn_is_found_no_more(self, filled: Retriever, empty_store: Store) -> None:
-        empty_store.history.save(DESK, [dataclasses.replace(self.ARTICLES[2], draft=True)])
+        empty_store.mirror.save(DESK, [dataclasses.replace(self.ARTICLES[2], draft=True)])
         filled.index([])
         assert "902" not in {hit.passage.source_id for hit in filled.search("cn22", "article", 9)}
 
@@ -213,10 +213,10 @@ def test_an_edited_article_is_found_with_its_new_text_without_indexing_by_hand(
     empty_store: Store, retriever: Retriever
 ) -> None:
     old = article("900", "A label costs €6.95.")
-    empty_store.history.save(DESK, [old])
+    empty_store.mirror.save(DESK, [old])
     retriever.catch_up()
     assert "€6.95" in retriever.search("What does a label cost?", "article", 1)[0].passage.text
-    empty_store.history.save(DESK, [replace(old, text="A label costs €7.25.", updated_at="2026-05-01T09:00:00Z")])
+    empty_store.mirror.save(DESK, [replace(old, text="A label costs €7.25.", updated_at="2026-05-01T09:00:00Z")])
     retriever.catch_up()
     found = retriever.search("What does a label cost?", "article", 3)
     assert [hit.passage.text for hit in found] == ["A label costs €7.25."]

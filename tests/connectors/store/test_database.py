@@ -51,9 +51,9 @@ def test_a_missing_file_is_not_made_where_it_should_be_there(tmp_path: Path) -> 
 
 
 def test_readers_do_not_wait_for_a_writer_and_see_what_was_committed(store: Store, ticket: MakeTicket) -> None:
-    store.history.save("zendesk", [ticket("1")])
+    store.mirror.save("zendesk", [ticket("1")])
     with Store(store.path) as other, store.transaction():
-        store.history.save("zendesk", [ticket("2")])
+        store.mirror.save("zendesk", [ticket("2")])
         assert other.history.counts("zendesk")["tickets"] == 1
     assert store.history.counts("zendesk")["tickets"] == 2
 
@@ -61,23 +61,23 @@ def test_readers_do_not_wait_for_a_writer_and_see_what_was_committed(store: Stor
 def test_a_transaction_is_kept_whole_or_not_at_all(store: Store, ticket: MakeTicket) -> None:
     def broken() -> None:
         with store.transaction():
-            store.history.save("zendesk", [ticket("1")])
-            store.history.save_cursor("zendesk", "tickets", "c1")
+            store.mirror.save("zendesk", [ticket("1")])
+            store.cursors.save("zendesk", "tickets", "c1")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         broken()
     assert store.history.ticket("zendesk", "1") is None
-    assert store.history.cursor("zendesk", "tickets") is None
-    store.history.save("zendesk", [ticket("1")])  # and the connection goes on
+    assert store.cursors.get("zendesk", "tickets") is None
+    store.mirror.save("zendesk", [ticket("1")])  # and the connection goes on
     assert store.history.counts("zendesk")["tickets"] == 1
 
 
 def test_a_broken_inner_transaction_leaves_the_outer_one_usable(store: Store, ticket: MakeTicket) -> None:
     with store.transaction():
-        store.history.save("zendesk", [ticket("1")])
+        store.mirror.save("zendesk", [ticket("1")])
         with contextlib.suppress(ValueError), store.transaction():
-            store.history.save("zendesk", [ticket("2")])
+            store.mirror.save("zendesk", [ticket("2")])
             raise ValueError
     assert [one.id for one in store.history.solved_tickets("zendesk")] == ["1"]
 
@@ -91,7 +91,7 @@ def test_somebody_elses_errors_pass_through_a_transaction_unchanged(store: Store
 
 def test_closing_in_a_transaction_drops_it(store: Store, ticket: MakeTicket) -> None:
     with contextlib.suppress(sqlite3.ProgrammingError), Store(store.path) as other, other.transaction():
-        other.history.save("zendesk", [ticket("1")])
+        other.mirror.save("zendesk", [ticket("1")])
         other.close()
     assert store.history.ticket("zendesk", "1") is None
 
@@ -104,7 +104,7 @@ def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_said_to_be_damaged(store: Store, ticket: MakeTicket) -> None:
-    store.history.save("zendesk", [ticket(str(n)) for n in range(200)])
+    store.mirror.save("zendesk", [ticket(str(n)) for n in range(200)])
     store.close()
     content = bytearray(store.path.read_bytes())
     content[4096 * 4 :] = b"\xaa" * (len(content) - 4096 * 4)
@@ -130,21 +130,21 @@ def test_a_file_of_a_newer_version_is_left_alone(store: Store) -> None:
 
 
 def test_a_full_disk_is_said_to_be_full_and_nothing_is_half_written(store: Store, ticket: MakeTicket) -> None:
-    store.history.save("zendesk", [ticket("1")])
+    store.mirror.save("zendesk", [ticket("1")])
     pages = next(store.rows("pragma page_count"))["page_count"]
     list(store.rows(f"pragma max_page_count = {pages}"))
     big = [ticket(str(n), raw={"x": "y" * 2000}) for n in range(2, 200)]
 
     def write() -> None:
         with store.transaction():
-            store.history.save("zendesk", big)
-            store.history.save_cursor("zendesk", "tickets", "c1")
+            store.mirror.save("zendesk", big)
+            store.cursors.save("zendesk", "tickets", "c1")
 
     assert "the disk is full" in str(refused(write))
     list(store.rows("pragma max_page_count = 1000000"))  # somebody made room
     assert store.history.counts("zendesk")["tickets"] == 1
-    assert store.history.cursor("zendesk", "tickets") is None
-    store.history.save("zendesk", big)
+    assert store.cursors.get("zendesk", "tickets") is None
+    store.mirror.save("zendesk", big)
     assert store.history.counts("zendesk")["tickets"] == 199
 
 

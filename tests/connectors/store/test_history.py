@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.records import Article, Comment, Group, Macro, Satisfaction, Ticket, User
+from connectors.records import Article, Comment, Group, Macro, Satisfaction, Thread, Ticket, User
 from connectors.store.database import Store
 from connectors.store.examples import Example
 from connectors.store.passages import Passage
@@ -25,7 +25,7 @@ def test_a_ticket_is_read_back_as_it_was_stored(store: Store, ticket: MakeTicket
     stored = ticket(
         assignee_id="5001", priority="high", channel="email", satisfaction="bad", url="https://x/7", brand_id="3"
     )
-    assert store.history.save(DESK, [stored]) == 1
+    assert store.mirror.save(DESK, [stored]).total() == 1
     assert store.history.ticket(DESK, "7") == stored
     assert store.history.ticket(DESK, "8") is None
     assert store.history.ticket("other", "7") is None
@@ -33,10 +33,10 @@ def test_a_ticket_is_read_back_as_it_was_stored(store: Store, ticket: MakeTicket
 
 def test_the_same_page_twice_changes_nothing(store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
     page = [ticket("7"), ticket("8"), User("90", "Anna", "anna@mail.example", "requester"), Group("1", "TRK1")]
-    assert store.history.save(DESK, page) == 4
-    store.history.save_comments(DESK, "7", [comment()])
-    assert store.history.save(DESK, page) == 0
-    assert store.history.tickets_due(DESK) == ["8"], "neither read again nor forgotten"
+    assert store.mirror.save(DESK, page).total() == 4
+    store.mirror.save_thread(DESK, Thread("7", [comment()]))
+    assert store.mirror.save(DESK, page).total() == 0
+    assert list(store.due.ids(DESK)) == ["8"], "neither read again nor forgotten"
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -48,7 +48,7 @@ def test_whatever_the_order_the_newest_state_stays(
     arrivals = [ticket("7", subject=f"state {n}", generated_at=times[n]) for n in order]
     with store.transaction():
         for state in arrivals:
-            store.history.save(desk, [state])
+            store.mirror.save(desk, [state])
     newest = max(state.generated_at for state in arrivals)
     last = [state for state in arrivals if state.generated_at == newest][-1]
     assert store.history.ticket(desk, "7") == last
@@ -57,71 +57,73 @@ def test_whatever_the_order_the_newest_state_stays(
 def test_an_older_state_does_not_count_and_asks_for_no_comments(
     store: Store, ticket: MakeTicket, comment: MakeComment
 ) -> None:
-    store.history.save(DESK, [ticket(generated_at=2000)])
-    store.history.save_comments(DESK, "7", [comment()])
-    assert store.history.save(DESK, [ticket(generated_at=1999, updated_at="2026-04-09T00:00:00Z")]) == 0
-    assert store.history.tickets_due(DESK) == []
+    store.mirror.save(DESK, [ticket(generated_at=2000)])
+    store.mirror.save_thread(DESK, Thread("7", [comment()]))
+    assert store.mirror.save(DESK, [ticket(generated_at=1999, updated_at="2026-04-09T00:00:00Z")]).total() == 0
+    assert list(store.due.ids(DESK)) == []
 
 
 def test_a_newer_state_asks_for_the_comments_again(store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
-    store.history.save(DESK, [ticket(generated_at=1000)])
-    store.history.save_comments(DESK, "7", [comment()])
-    assert store.history.save(DESK, [ticket(generated_at=1001)]) == 1
-    assert store.history.tickets_due(DESK) == ["7"]
+    store.mirror.save(DESK, [ticket(generated_at=1000)])
+    store.mirror.save_thread(DESK, Thread("7", [comment()]))
+    assert store.mirror.save(DESK, [ticket(generated_at=1001)]).total() == 1
+    assert list(store.due.ids(DESK)) == ["7"]
 
 
 def test_comments_are_replaced_by_what_was_read(store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
-    store.history.save(DESK, [ticket("7"), ticket("8")])
-    store.history.save_comments(DESK, "8", [comment("80", ticket_id="8")])
-    store.history.save_comments(DESK, "7", [comment("70"), comment("71")])
-    store.history.save_comments(DESK, "7", [comment("70", text="redacted"), comment("72")])
+    store.mirror.save(DESK, [ticket("7"), ticket("8")])
+    store.mirror.save_thread(DESK, Thread("8", [comment("80", ticket_id="8")]))
+    store.mirror.save_thread(DESK, Thread("7", [comment("70"), comment("71")]))
+    store.mirror.save_thread(DESK, Thread("7", [comment("70", text="redacted"), comment("72")]))
     turns = store.history.turns(DESK, "7")
     assert [(turn.comment.id, turn.comment.text) for turn in turns] == [
         ("70", "redacted"),
         ("72", "Where is my parcel?"),
     ]
     assert len(store.history.turns(DESK, "8")) == 1
-    store.history.save_comments(DESK, "7", [])
+    store.mirror.save_thread(DESK, Thread("7", []))
     assert store.history.turns(DESK, "7") == []
 
 
 def test_a_conversation_is_kept_unless_a_newer_state_is_known(
     store: Store, ticket: MakeTicket, comment: MakeComment
 ) -> None:
-    assert store.history.save_conversation(DESK, ticket(), [comment("70")], [User("90", "Anna", "", "requester")])
-    assert store.history.tickets_due(DESK) == []
-    assert not store.history.is_due(DESK, "7")
-    store.history.save(DESK, [ticket(generated_at=2000)])
-    assert store.history.is_due(DESK, "7")
-    assert not store.history.save_conversation(DESK, ticket(subject="old"), [comment("70"), comment("71")])
-    assert store.history.is_due(DESK, "7"), "it still has to be read"
+    assert store.mirror.save_conversation(
+        DESK, ticket(), Thread("7", [comment("70")], [User("90", "Anna", "", "requester")])
+    )
+    assert list(store.due.ids(DESK)) == []
+    assert not store.due.is_due(DESK, "7")
+    store.mirror.save(DESK, [ticket(generated_at=2000)])
+    assert store.due.is_due(DESK, "7")
+    assert not store.mirror.save_conversation(DESK, ticket(subject="old"), Thread("7", [comment("70"), comment("71")]))
+    assert store.due.is_due(DESK, "7"), "it still has to be read"
     assert [turn.comment.id for turn in store.history.turns(DESK, "7")] == ["70", "71"], "better than none until then"
-    store.history.save_comments(DESK, "7", [comment("70"), comment("72")])
-    assert not store.history.save_conversation(DESK, ticket(subject="old"), [comment("70")])
+    store.mirror.save_thread(DESK, Thread("7", [comment("70"), comment("72")]))
+    assert not store.mirror.save_conversation(DESK, ticket(subject="old"), Thread("7", [comment("70")]))
     assert [turn.comment.id for turn in store.history.turns(DESK, "7")] == ["70", "72"], "nothing newer is overwritten"
     assert store.history.turns(DESK, "7")[0].author.name == "Anna"
 
 
 def test_turns_are_in_the_order_they_were_written(store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
-    store.history.save(DESK, [ticket(), User("5001", "Marit", "m@desk.example", "agent")])
+    store.mirror.save(DESK, [ticket(), User("5001", "Marit", "m@desk.example", "agent")])
     at = "2026-04-01T09:00:00Z"
     later = comment("8", created_at="2026-04-01T10:00:00Z", author_id="5001")
-    store.history.save_comments(DESK, "7", [later, comment("100", created_at=at), comment("99", created_at=at)])
+    store.mirror.save_thread(DESK, Thread("7", [later, comment("100", created_at=at), comment("99", created_at=at)]))
     turns = store.history.turns(DESK, "7")
     assert [turn.comment.id for turn in turns] == ["99", "100", "8"], "within a second by number"
     assert [turn.author.role for turn in turns] == ["requester", "requester", "agent"], "unknown ones are customers"
 
 
 def test_a_note_stays_a_note(store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
-    store.history.save(DESK, [ticket()])
-    store.history.save_comments(DESK, "7", [comment("70"), comment("71", public=False)])
+    store.mirror.save(DESK, [ticket()])
+    store.mirror.save_thread(DESK, Thread("7", [comment("70"), comment("71", public=False)]))
     assert [turn.comment.public for turn in store.history.turns(DESK, "7")] == [True, False]
 
 
 def _everything_of(ticket_id: str, store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
-    store.history.save(DESK, [ticket(ticket_id, subject=PRIVATE, tags=(PRIVATE,), raw={"description": PRIVATE})])
-    store.history.save_comments(DESK, ticket_id, [comment(f"{ticket_id}0", ticket_id=ticket_id, text=PRIVATE)])
-    store.history.save(DESK, [_rating(ticket_id)])
+    store.mirror.save(DESK, [ticket(ticket_id, subject=PRIVATE, tags=(PRIVATE,), raw={"description": PRIVATE})])
+    store.mirror.save_thread(DESK, Thread(ticket_id, [comment(f"{ticket_id}0", ticket_id=ticket_id, text=PRIVATE)]))
+    store.mirror.save(DESK, [_rating(ticket_id)])
     store.examples.replace(DESK, [_example(ticket_id)])
     store.passages.sync(DESK, "ticket", [_passage(ticket_id)])
     store.suggestions.save(_suggestion(ticket_id))
@@ -170,11 +172,11 @@ def test_a_deleted_ticket_loses_its_text_and_all_that_was_made_of_it(
     deleted = ticket(
         status="deleted", deleted=True, generated_at=2000, subject=PRIVATE, tags=(PRIVATE,), raw={"a": PRIVATE}
     )
-    assert store.history.save(DESK, [deleted]) == 1
+    assert store.mirror.save(DESK, [deleted]).total() == 1
     assert PRIVATE not in _whole_database(store)
     assert store.passages.search_words(DESK, PRIVATE, 9) == []
     assert store.history.ticket(DESK, "7").deleted  # type: ignore[union-attr]
-    assert store.history.tickets_due(DESK) == [], "its row stays, so that it is not fetched again"
+    assert list(store.due.ids(DESK)) == [], "its row stays, so that it is not fetched again"
     assert list(store.history.solved_tickets(DESK)) == []
     route = store.suggestions.get("s7").route  # type: ignore[union-attr]
     assert route is not None
@@ -182,11 +184,11 @@ def test_a_deleted_ticket_loses_its_text_and_all_that_was_made_of_it(
 
 
 def test_excerpts_of_a_deleted_ticket_go_from_other_tickets_suggestions(store: Store, ticket: MakeTicket) -> None:
-    store.history.save(DESK, [ticket("7"), ticket("8"), ticket("77")])
+    store.mirror.save(DESK, [ticket("7"), ticket("8"), ticket("77")])
     kept = (Source("article", "7", "Prices", "", "An article's text"), Source("ticket", "77", "", "", "Of another"))
     written = _suggestion("8", source_id="7")
     store.suggestions.save(Suggestion(**_fields(written) | {"sources": (*written.sources, *kept), "draft": "Hi"}))
-    store.history.save(DESK, [ticket("7", status="deleted", deleted=True, generated_at=2000)])
+    store.mirror.save(DESK, [ticket("7", status="deleted", deleted=True, generated_at=2000)])
     found = store.suggestions.get("s8")
     assert found is not None
     assert found.sources == kept
@@ -200,11 +202,11 @@ def _fields(suggestion: Suggestion) -> dict[str, object]:
 def test_the_text_of_a_deleted_ticket_does_not_come_back(
     store: Store, ticket: MakeTicket, comment: MakeComment
 ) -> None:
-    store.history.save(DESK, [ticket(status="deleted", deleted=True, generated_at=2000)])
+    store.mirror.save(DESK, [ticket(status="deleted", deleted=True, generated_at=2000)])
     # Whoever had read it before the deletion, and writes only now:
-    assert store.history.save(DESK, [ticket(subject=PRIVATE, generated_at=1000), _rating("7")]) == 0
-    assert store.history.save(DESK, [ticket(subject=PRIVATE, generated_at=2000)]) == 0
-    store.history.save_comments(DESK, "7", [comment(text=PRIVATE)])
+    assert store.mirror.save(DESK, [ticket(subject=PRIVATE, generated_at=1000), _rating("7")]).total() == 0
+    assert store.mirror.save(DESK, [ticket(subject=PRIVATE, generated_at=2000)]).total() == 0
+    store.mirror.save_thread(DESK, Thread("7", [comment(text=PRIVATE)]))
     store.examples.replace(DESK, [_example("7")])
     store.passages.sync(DESK, "ticket", [_passage("7")])
     store.suggestions.save(_suggestion("7"))
@@ -213,17 +215,17 @@ def test_the_text_of_a_deleted_ticket_does_not_come_back(
 
 
 def test_a_restored_ticket_is_read_again(store: Store, ticket: MakeTicket) -> None:
-    store.history.save(DESK, [ticket(status="deleted", deleted=True, generated_at=2000)])
-    assert store.history.save(DESK, [ticket(generated_at=2001)]) == 1
-    assert store.history.tickets_due(DESK) == ["7"]
+    store.mirror.save(DESK, [ticket(status="deleted", deleted=True, generated_at=2000)])
+    assert store.mirror.save(DESK, [ticket(generated_at=2001)]).total() == 1
+    assert list(store.due.ids(DESK)) == ["7"]
     assert [one.subject for one in store.history.solved_tickets(DESK)] == ["Where is it?"]
 
 
 def test_a_deletion_touches_no_other_ticket(store: Store, ticket: MakeTicket, comment: MakeComment) -> None:
     _everything_of("8", store, ticket, comment)
     before = _whole_database(store)
-    store.history.save(DESK, [ticket("7", status="deleted", deleted=True)])
-    store.history.save("other", [ticket("8", status="deleted", deleted=True)])
+    store.mirror.save(DESK, [ticket("7", status="deleted", deleted=True)])
+    store.mirror.save("other", [ticket("8", status="deleted", deleted=True)])
     store.execute("delete from tickets where id = '7' or helpdesk = 'other'")
     assert _whole_database(store) == before
     assert len(store.passages.search_words(DESK, PRIVATE, 9)) == 1
@@ -232,24 +234,24 @@ def test_a_deletion_touches_no_other_ticket(store: Store, ticket: MakeTicket, co
 def test_due_tickets_come_newest_first_until_read_or_gone(
     store: Store, ticket: MakeTicket, comment: MakeComment
 ) -> None:
-    store.history.save(DESK, [ticket(str(n), created_at=f"2026-04-0{n}T00:00:00Z") for n in (1, 2, 3)])
-    assert store.history.tickets_due(DESK) == ["3", "2", "1"]
-    store.history.save_comments(DESK, "2", [comment(ticket_id="2")])
-    store.history.comments_gone(DESK, "3")
-    assert store.history.tickets_due(DESK) == ["1"]
+    store.mirror.save(DESK, [ticket(str(n), created_at=f"2026-04-0{n}T00:00:00Z") for n in (1, 2, 3)])
+    assert list(store.due.ids(DESK)) == ["3", "2", "1"]
+    store.mirror.save_thread(DESK, Thread("2", [comment(ticket_id="2")]))
+    store.due.drop(DESK, "3")
+    assert list(store.due.ids(DESK)) == ["1"]
 
 
 def test_learning_sees_finished_tickets_only_oldest_first(store: Store, ticket: MakeTicket) -> None:
     states = {"1": "closed", "2": "open", "3": "solved", "4": "pending", "5": "deleted"}
     rows = [ticket(key, status=value, deleted=value == "deleted") for key, value in states.items()]
     older = ticket("6", created_at="2026-01-01T00:00:00Z")
-    store.history.save(DESK, [*rows, older])
+    store.mirror.save(DESK, [*rows, older])
     assert [one.id for one in store.history.solved_tickets(DESK)] == ["6", "1", "3"]
 
 
 def test_while_tickets_are_read_others_and_we_can_write(store: Store, ticket: MakeTicket) -> None:
     at = "2026-01-01T00:00:00Z"
-    store.history.save(DESK, [ticket(str(n), created_at=at) for n in range(1001)])
+    store.mirror.save(DESK, [ticket(str(n), created_at=at) for n in range(1001)])
     seen = []
     with Store(store.path) as other:
         for one in store.history.solved_tickets(DESK):
@@ -272,25 +274,25 @@ def test_only_what_is_in_use_is_listed(store: Store) -> None:
         User("1", "Marit", "m@desk.example", "agent", "en"),
         User("2", "Anna", "a@mail.example", "requester"),
     ]
-    assert store.history.save(DESK, records) == len(records)
+    assert store.mirror.save(DESK, records).total() == len(records)
     assert store.history.groups(DESK) == [Group("1", "TRK1", "Parcels")]
     assert store.history.macros(DESK) == [Macro("1", "trace", "Hi")]
     assert [one.title for one in store.history.articles(DESK)] == ["Prices"]
     assert store.history.agents(DESK) == [User("1", "Marit", "m@desk.example", "agent", "en")]
     assert store.history.user(DESK, "2") == User("2", "Anna", "a@mail.example", "requester")
-    assert store.history.save(DESK, [Article("1", "Prices", "€7.95", "https://x", "en", at)]) == 1
+    assert store.mirror.save(DESK, [Article("1", "Prices", "€7.95", "https://x", "en", at)]).total() == 1
     assert store.history.articles(DESK)[0].text == "€7.95"
     assert store.history.groups("other") == []
 
 
 def test_cursors_are_kept_per_helpdesk_and_stream_and_can_be_forgotten(store: Store) -> None:
-    assert store.history.cursor(DESK, "tickets") is None
-    assert store.history.last_synced_at(DESK) is None
-    store.history.save_cursor(DESK, "tickets", "a")
-    store.history.save_cursor(DESK, "tickets", "b")
-    store.history.save_cursor("other", "tickets", "c")
-    assert store.history.cursor(DESK, "tickets") == "b"
-    assert store.history.last_synced_at(DESK) is not None
-    store.history.forget_cursors(DESK)
-    assert store.history.cursor(DESK, "tickets") is None
-    assert store.history.cursor("other", "tickets") == "c"
+    assert store.cursors.get(DESK, "tickets") is None
+    assert store.cursors.last_synced_at(DESK) is None
+    store.cursors.save(DESK, "tickets", "a")
+    store.cursors.save(DESK, "tickets", "b")
+    store.cursors.save("other", "tickets", "c")
+    assert store.cursors.get(DESK, "tickets") == "b"
+    assert store.cursors.last_synced_at(DESK) is not None
+    store.cursors.forget(DESK, "tickets")
+    assert store.cursors.get(DESK, "tickets") is None
+    assert store.cursors.get("other", "tickets") == "c"
