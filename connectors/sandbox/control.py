@@ -67,11 +67,12 @@ def open_next() -> tuple[Response, int]:
 
 @control.post("/tickets/<int:ticket_id>/customer_reply")
 def reply_as_customer(ticket_id: int) -> tuple[Response, int]:
-    """The requester writes ``{"body"}`` on the ticket."""
+    """The requester writes ``{"body"}`` on the ticket, with what is known of files in ``attachments``."""
     data = request.get_json(silent=True)
-    body = data.get("body") if isinstance(data, dict) else None
+    data = data if isinstance(data, dict) else {}
+    body, files = str(data.get("body") or ""), data.get("attachments")
     with transaction(database()):
-        row, audit = customer_reply(database(), ticket_id, str(body or ""), now_s=now_s(), host=request.host)
+        row, audit = customer_reply(database(), ticket_id, body, now_s=now_s(), host=request.host, files=files)
     state().sender.wake()
     return jsonify(ticket_id=row["id"], comment_id=audit["comment"]["id"], status=row["status"]), 201
 

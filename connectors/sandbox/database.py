@@ -15,18 +15,10 @@ from typing import Any
 from sqlite_utils import Database
 
 from connectors.errors import FatalError
-from connectors.sandbox.schema import TABLES
+from connectors.sandbox.schema import INDEXES, TABLES
 
 Row = dict[str, Any]
 
-INDEXES: dict[str, Sequence[Sequence[str]]] = {
-    "users": [["email"], ["updated_s", "id"]],
-    "tickets": [["generated_s", "id"], ["updated_at"]],
-    "comments": [["ticket_id", "id"]],
-    "audits": [["created_s", "id"], ["ticket_id"]],
-    "deliveries": [["status", "next_attempt_s"]],
-    "tokens": [["hash"]],
-}
 FIRST_ID = {  # far apart, so that a ticket's id taken for a comment's is found out at once
     "comments": 500_000_000_001,
     "audits": 30_000_001,
@@ -82,11 +74,20 @@ def is_seeded(db: Database) -> bool:
 
 
 def create_tables(db: Database) -> None:
-    """Create all tables and indexes; part of the caller's transaction."""
+    """Create all tables and indexes; part of the caller's transaction.
+
+    Tables that are there from an older version keep their rows and get the columns that are new since.
+    """
+    known = set(db.table_names())
     for name, columns in TABLES.items():
-        db.table(name).create(columns, pk=next(iter(columns)))
+        table = db.table(name)
+        if name not in known:
+            table.create(columns, pk=next(iter(columns)))
+        else:
+            for column in columns.keys() - table.columns_dict.keys():
+                table.add_column(column, columns[column])
         for index in INDEXES.get(name, ()):
-            db.table(name).create_index(list(index))
+            table.create_index(list(index), if_not_exists=True)
 
 
 @contextmanager
@@ -171,7 +172,8 @@ def user_id_for(email: str) -> int:
 def ensure_end_user(db: Database, name: str, email: str, *, now_s: float, locale: str = "en") -> int:
     """The user with this address, created as an end-user where there is none; returns the id.
 
-    A bare address gets the part before the @ as its name, as a helpdesk shows it.
+    A bare address gets the part before the @ as its name, as a helpdesk shows it; an address at an organization's
+    domain belongs to it.
     """
     known = scalar(db, "select id from users where email = ?", [email.strip().lower()])
     if known is not None:
@@ -185,6 +187,14 @@ def ensure_end_user(db: Database, name: str, email: str, *, now_s: float, locale
         "locale": locale,
         "created_at": iso(now_s),
         "updated_s": int(now_s),
+        "organization_id": organization_of(db, address),
     }
     db.table("users").insert(row)
     return int(row["id"])
+
+
+def organization_of(db: Database, address: str) -> int | None:
+    """The organization that has this address's domain, None where there is none."""
+    sql = "select organizations.id from organizations, json_each(domain_names) where value = ? order by 1 limit 1"
+    found = scalar(db, sql, [address.rpartition("@")[2]])
+    return None if found is None else int(found)

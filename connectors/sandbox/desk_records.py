@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from connectors.sandbox.database import Row
+from connectors.sandbox.database import Row, iso
 
 Json = dict[str, Any]
 
@@ -26,6 +26,26 @@ def group_json(row: Row, base_url: str) -> Json:
         "is_public": True,
         "created_at": row["created_at"],
         "updated_at": row["created_at"],
+    }
+
+
+def organization_json(row: Row, base_url: str) -> Json:
+    """An organization; customers with an address at one of its domains belong to it."""
+    return {
+        "url": f"{base_url}/api/v2/organizations/{row['id']}.json",
+        "id": row["id"],
+        "name": row["name"],
+        "shared_tickets": False,
+        "shared_comments": False,
+        "external_id": None,
+        "created_at": row["created_at"],
+        "updated_at": iso(row["updated_s"]),
+        "domain_names": json.loads(row["domain_names"]),
+        "details": None,
+        "notes": None,
+        "group_id": None,
+        "tags": [],
+        "organization_fields": {},
     }
 
 

@@ -8,14 +8,17 @@ real service.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from connectors.sandbox.database import Row, rows
+from connectors.sandbox.desk_records import organization_json
 from connectors.sandbox.listing import decode_cursor, encode_cursor, invalid_cursor
-from connectors.sandbox.records import by_ids, metric_set_json, ticket_event_json, tickets_json, user_json
+from connectors.sandbox.records import ticket_event_json, user_json
 from connectors.sandbox.refusals import Refusal, invalid_value
+from connectors.sandbox.sideloads import included, tickets_with_sideloads
 from connectors.sandbox.state import base_url, database, integer, link, now_s, require_admin
 
 exports = Blueprint("exports", __name__, url_prefix="/api/v2/incremental")
@@ -32,7 +35,8 @@ def admins_only() -> None:
 def export_tickets() -> Response:
     """Tickets by cursor, deleted ones included."""
     found, answer = _cursor_page("tickets", "generated_s")
-    return jsonify(tickets=tickets_json(database(), found, base_url()), **_sideloads(found), **answer)
+    tickets, beside = tickets_with_sideloads(found)
+    return jsonify(tickets=tickets, **beside, **answer)
 
 
 @exports.get("/users/cursor")
@@ -46,29 +50,26 @@ def export_users() -> Response:
 def export_tickets_by_time() -> Response:
     """Tickets by time."""
     found, answer = _time_page("tickets", "generated_s")
-    return jsonify(tickets=tickets_json(database(), found, base_url()), **_sideloads(found), **answer)
+    tickets, beside = tickets_with_sideloads(found)
+    return jsonify(tickets=tickets, **beside, **answer)
 
 
 @exports.get("/ticket_events")
 def export_ticket_events() -> Response:
     """Audits by time; with ``include=comment_events`` their comments' texts as well."""
     found, answer = _time_page("audits", "created_s")
-    ids = sorted({row["id"] for row in found})
-    comments: dict[int, Row] = {}
-    for start in range(0, len(ids), 500):
-        part = ids[start : start + 500]
-        sql = f"select * from comments where audit_id in ({','.join('?' * len(part))})"  # noqa: S608 - only marks
-        comments |= {row["id"]: row for row in rows(database(), sql, part)}
-    wanted = "comment_events" in request.args.get("include", "").split(",")
-    events = [ticket_event_json(row, comments, with_comments=wanted) for row in found]
+    sql = "select * from comments where audit_id in (select value from json_each(?))"
+    said = rows(database(), sql, [json.dumps([row["id"] for row in found])])
+    comments, wanted = {row["id"]: row for row in said}, "comment_events" in included()
+    events = [ticket_event_json(row, comments, base_url(), with_comments=wanted) for row in found]
     return jsonify(ticket_events=events, **answer)
 
 
 @exports.get("/organizations")
 def export_organizations() -> Response:
-    """Organizations: the sample company's customers have none."""
-    _start_time()
-    return jsonify(organizations=[], count=0, next_page=None, end_time=None, end_of_stream=True)
+    """Organizations by time; there is no cursor for them."""
+    found, answer = _time_page("organizations", "updated_s")
+    return jsonify(organizations=[organization_json(row, base_url()) for row in found], **answer)
 
 
 def _newest_s() -> float:
@@ -86,17 +87,6 @@ def _start_time() -> int:
         text = "Too recent start_time. Use a start_time older than 60 seconds"
         raise Refusal(400, {"error": "StartTimeTooRecent", "description": text})
     return start_s
-
-
-def _sideloads(found: list[Row]) -> dict[str, Any]:
-    answer: dict[str, Any] = {}
-    include = request.args.get("include", "").split(",")
-    if "metric_sets" in include:
-        answer["metric_sets"] = [metric_set_json(database(), row) for row in found]
-    if "users" in include:
-        ids = [row[key] for row in found for key in ("requester_id", "submitter_id", "assignee_id")]
-        answer["users"] = [user_json(row, base_url()) for row in by_ids(database(), "users", ids)]
-    return answer
 
 
 def _cursor_page(table: str, column: str) -> tuple[list[Row], dict[str, Any]]:

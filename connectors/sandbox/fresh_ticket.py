@@ -41,4 +41,6 @@ def new_ticket(ticket_id: int, requester_id: int, subject: str, description: str
         "deleted_at": None,
         "deleted_by": None,
         "status_before": None,
+        "organization_id": None,
+        "scrubbed": 0,
     }

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from connectors.sandbox.database import Row, iso, one, rows, transaction
 from connectors.sandbox.desk_records import article_json, section_json
-from connectors.sandbox.listing import page
+from connectors.sandbox.listing import Select, page
 from connectors.sandbox.markup import clean_html
 from connectors.sandbox.refusals import not_found, record_invalid
 from connectors.sandbox.state import base_url, database, integer, link, now_s, payload, require_admin
@@ -58,8 +58,8 @@ def export_articles() -> Response:
 @articles_api.get("/<locale>/articles")
 def list_articles(locale: str = "") -> Response:
     """All articles, of one locale where it is named."""
-    found = rows(database(), "select * from articles where ? in ('', locale) order by id", [locale])
-    return jsonify(page("articles", found, lambda part: [article_json(row, base_url()) for row in part]))
+    select = Select("articles", "? in ('', locale)", [locale])
+    return jsonify(page("articles", select, lambda part: [article_json(row, base_url()) for row in part]))
 
 
 @articles_api.get("/articles/<int:article_id>")
@@ -95,8 +95,8 @@ def put_translation(article_id: int, locale: str) -> Response:
 @articles_api.get("/<locale>/sections")
 def list_sections(locale: str = "") -> Response:
     """The help centre's sections."""
-    found = rows(database(), "select * from sections order by position, id")
-    return jsonify(page("sections", found, lambda part: [section_json(row, base_url()) for row in part]))
+    select = Select("sections", order=("position", "id"))
+    return jsonify(page("sections", select, lambda part: [section_json(row, base_url()) for row in part]))
 
 
 def _article(article_id: int) -> Row:

@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from connectors.sandbox.attachments import attachments_json
 from connectors.sandbox.database import Row, iso, rows
-from connectors.sandbox.markup import clean_html
+from connectors.sandbox.markup import plain_text
 
 Json = dict[str, Any]
 
@@ -70,7 +71,7 @@ def _ticket(row: Row, rating: Row | None, brand_id: int | None, base_url: str) -
         "requester_id": row["requester_id"],
         "submitter_id": row["submitter_id"],
         "assignee_id": row["assignee_id"],
-        "organization_id": None,
+        "organization_id": row["organization_id"],
         "group_id": row["group_id"],
         "collaborator_ids": [],
         "follower_ids": [],
@@ -94,17 +95,23 @@ def _ticket(row: Row, rating: Row | None, brand_id: int | None, base_url: str) -
     }
 
 
-def comment_json(row: Row) -> Json:
-    """A comment; as in the real API it does not say which ticket it belongs to."""
+def comment_json(row: Row, base_url: str, *, inline: bool = False) -> Json:
+    """A comment; as in the real API it does not say which ticket it belongs to.
+
+    Args:
+        row: The comment.
+        base_url: This server.
+        inline: Whether pictures inside the text count as attachments.
+    """
     return {
         "id": row["id"],
         "type": "Comment",
         "author_id": row["author_id"],
         "body": row["body"],
         "html_body": row["html_body"],
-        "plain_body": clean_html(row["html_body"])[1],
+        "plain_body": plain_text(row["body"]),
         "public": bool(row["public"]),
-        "attachments": [],
+        "attachments": attachments_json(row, base_url, inline=inline),
         "audit_id": row["audit_id"],
         "via": via(row["channel"]),
         "created_at": row["created_at"],
@@ -112,12 +119,12 @@ def comment_json(row: Row) -> Json:
     }
 
 
-def audit_json(row: Row, comments: dict[int, Row]) -> Json:
+def audit_json(row: Row, comments: dict[int, Row], base_url: str) -> Json:
     """An audit with its events; ``comments`` holds the rows of the comments it mentions, by id."""
     events = []
     for number, event in enumerate(json.loads(row["events"])):
         if event["type"] == "Comment":
-            events.append(comment_json(comments[event["comment_id"]]))
+            events.append(comment_json(comments[event["comment_id"]], base_url))
         else:
             events.append({"id": row["id"] * 100 + number, **event})
     return {
@@ -131,7 +138,7 @@ def audit_json(row: Row, comments: dict[int, Row]) -> Json:
     }
 
 
-def ticket_event_json(row: Row, comments: dict[int, Row], *, with_comments: bool) -> Json:
+def ticket_event_json(row: Row, comments: dict[int, Row], base_url: str, *, with_comments: bool) -> Json:
     """An audit in the form of the ticket-event export: ``child_events`` with an ``event_type`` each.
 
     Without ``include=comment_events`` a comment shows only that it was there.
@@ -142,15 +149,19 @@ def ticket_event_json(row: Row, comments: dict[int, Row], *, with_comments: bool
         if event["type"] == "Comment":
             comment = comments[event["comment_id"]]
             if with_comments:
-                children.append({**comment_json(comment), "via_reference_id": None, "event_type": "Comment"})
+                said = comment_json(comment, base_url)
+                children.append(said | {"via_reference_id": None, "event_type": "Comment"})
             else:
                 flags = {"comment_present": True, "comment_public": bool(comment["public"])}
                 children.append({**head, **flags, "event_type": "Comment"})
-        else:
+        elif "field_name" in event:
             child = {**head, event["field_name"]: event["value"], "event_type": event["type"]}
             if event["type"] == "Change":
                 child["previous_value"] = event["previous_value"]
             children.append(child)
+        else:  # a comment that was redacted or made private
+            told = {key: value for key, value in event.items() if key != "type"}
+            children.append({**head, **told, "event_type": event["type"]})
     return {
         "id": row["id"],
         "ticket_id": row["ticket_id"],
@@ -162,21 +173,6 @@ def ticket_event_json(row: Row, comments: dict[int, Row], *, with_comments: bool
         "metadata": {},
         "event_type": "Audit",
         "child_events": children,
-    }
-
-
-def metric_set_json(db: Database, row: Row) -> Json:
-    """A ticket's metric set, the part of it that the sandbox knows."""
-    agents = "select id from users where role != 'end-user'"
-    replies = f"select count(*) as n from comments where ticket_id = ? and public = 1 and author_id in ({agents})"  # noqa: S608
-    return {
-        "id": 70_000_000 + row["id"],
-        "ticket_id": row["id"],
-        "created_at": row["created_at"],
-        "updated_at": row["updated_at"],
-        "reopens": row["reopens"],
-        "replies": next(db.query(replies, [row["id"]]))["n"],
-        "solved_at": row["solved_at"],
     }
 
 
@@ -195,7 +191,7 @@ def user_json(row: Row, base_url: str) -> Json:
         "active": True,
         "verified": True,
         "suspended": False,
-        "organization_id": None,
+        "organization_id": row["organization_id"],
         "tags": [],
         "phone": None,
         "photo": None,

@@ -54,6 +54,16 @@ def forbidden() -> Refusal:
     return Refusal(403, {"error": "Forbidden", "description": text})
 
 
+def invalid_endpoint() -> Refusal:
+    """404: the account does not have this endpoint."""
+    return Refusal(404, {"error": "InvalidEndpoint", "description": "Not found"})
+
+
+def gone() -> Refusal:
+    """410: the endpoint was withdrawn."""
+    return Refusal(410, {"error": "Gone", "description": "This endpoint is no longer available"})
+
+
 def too_many_requests(retry_after_s: int) -> Refusal:
     """429 with ``Retry-After`` in seconds."""
     text = "Number of allowed API requests per minute exceeded"

@@ -1,6 +1,8 @@
-"""The tables of the sandbox's SQLite file."""
+"""The tables and indexes of the sandbox's SQLite file."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 # Table -> columns, the first one being the primary key. Times are ISO text as the API shows them; `*_s` are Unix
 # seconds.
@@ -9,7 +11,17 @@ TABLES: dict[str, dict[str, type]] = {
     "brands": {"id": int, "name": str, "subdomain": str, "locale": str, "created_at": str},
     "groups": {"id": int, "name": str, "description": str, "created_at": str},
     "memberships": {"id": int, "user_id": int, "group_id": int},
-    "users": {"id": int, "name": str, "email": str, "role": str, "locale": str, "created_at": str, "updated_s": int},
+    "organizations": {"id": int, "name": str, "domain_names": str, "created_at": str, "updated_s": int},
+    "users": {
+        "id": int,
+        "name": str,
+        "email": str,
+        "role": str,
+        "locale": str,
+        "created_at": str,
+        "updated_s": int,
+        "organization_id": int,
+    },
     "macros": {"id": int, "title": str, "description": str, "actions": str, "position": int, "created_at": str},
     "ticket_fields": {"id": int, "title": str, "type": str, "options": str, "position": int, "created_at": str},
     "tickets": {
@@ -34,6 +46,8 @@ TABLES: dict[str, dict[str, type]] = {
         "deleted_at": str,
         "deleted_by": int,
         "status_before": str,
+        "organization_id": int,
+        "scrubbed": int,
     },
     "comments": {
         "id": int,
@@ -45,6 +59,7 @@ TABLES: dict[str, dict[str, type]] = {
         "body": str,
         "html_body": str,
         "created_at": str,
+        "attachments": str,  # null where there is none
     },
     "audits": {
         "id": int,
@@ -120,4 +135,21 @@ TABLES: dict[str, dict[str, type]] = {
     "tokens": {"id": int, "hash": str, "user_id": int, "scope": str, "expires_s": float},
     "oauth_clients": {"id": str, "secret_hash": str, "user_id": int},
     "live_pool": {"position": int, "ticket_id": int, "data": str, "opened_at": str},
+}
+
+# Every listing and export reads its page along one of these, at any depth of the account.
+INDEXES: dict[str, Sequence[Sequence[str]]] = {
+    "users": [["email"], ["updated_s", "id"], ["role"]],
+    "organizations": [["updated_s", "id"]],
+    "tickets": [
+        ["generated_s", "id"],
+        ["updated_at"],
+        ["created_at", "id", "updated_at", "deleted_at"],  # the search filters by the last two without reading the row
+    ],
+    # The first one holds all that a ticket's metrics are counted from.
+    "comments": [["ticket_id", "id", "public", "author_id", "created_at"], ["audit_id"]],
+    "audits": [["created_s", "id"], ["ticket_id"]],
+    "satisfaction_ratings": [["created_s", "id"]],
+    "deliveries": [["status", "next_attempt_s"]],
+    "tokens": [["hash"]],
 }

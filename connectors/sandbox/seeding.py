@@ -15,6 +15,7 @@ from connectors.sandbox import company as files
 from connectors.sandbox.database import Row, create_tables, is_seeded, iso, issue_token, transaction
 from connectors.sandbox.history import History
 from connectors.sandbox.markup import markdown_to_html
+from connectors.sandbox.organizations import business_customers
 
 
 def seed(
@@ -60,6 +61,8 @@ class _Seeder:
     def play(self, tickets: tuple[files.Ticket, ...]) -> None:
         self._desk()
         self._help_center()
+        opened_s = min(self.opened_s, self.latest_s)
+        self.db.table("organizations").insert_all(business_customers(self.company, created_s=opened_s))
         history = History(self.db, self.company, latest_s=self.latest_s)
         for ticket in tickets:
             history.add(ticket)

@@ -15,15 +15,27 @@ from werkzeug.exceptions import HTTPException
 
 from connectors.errors import ConfigError
 from connectors.sandbox.agent_page import blueprint as agent_page
+from connectors.sandbox.comment_api import comment_api
 from connectors.sandbox.company import COMPANY_FOLDER, load_company
 from connectors.sandbox.control import control
-from connectors.sandbox.database import is_seeded, issue_client, issue_token, open_database, setting, transaction
+from connectors.sandbox.database import (
+    create_tables,
+    is_seeded,
+    issue_client,
+    issue_token,
+    open_database,
+    setting,
+    transaction,
+)
 from connectors.sandbox.desk_api import desk_api
 from connectors.sandbox.exports import exports
-from connectors.sandbox.gate import accounts, add_headers, check
+from connectors.sandbox.gate import accounts, add_headers, check, check_refused
 from connectors.sandbox.help_center import articles_api, pages
 from connectors.sandbox.limits import Faults, Limiter
+from connectors.sandbox.oauth import oauth
+from connectors.sandbox.plans import plan_settings
 from connectors.sandbox.refusals import Refusal
+from connectors.sandbox.search_api import search_api
 from connectors.sandbox.seeding import seed
 from connectors.sandbox.state import State, close_database
 from connectors.sandbox.ticket_api import ticket_api
@@ -38,12 +50,21 @@ DEFAULTS: dict[str, Any] = {
     "SANDBOX_COMPANY": COMPANY_FOLDER,  # folder to seed from
     "SANDBOX_SEED_LIMIT": None,  # only the newest so many solved tickets
     "SANDBOX_EXPORT_LAG_S": 60,  # the exports leave out what is younger
+    "SANDBOX_PLAN": None,  # one of `plans.PLANS`: its rate limits, where no setting says otherwise
+    # Rate limits; 0 means none.
     "SANDBOX_REQUESTS_PER_MIN": 700,  # the Enterprise plan's
     "SANDBOX_EXPORTS_PER_MIN": 30,  # with the high-volume add-on
+    "SANDBOX_USER_EXPORTS_PER_MIN": None,  # None: as many as other exports
     "SANDBOX_SEARCH_EXPORTS_PER_MIN": 100,
+    "SANDBOX_DELETED_LISTS_PER_MIN": 0,
     "SANDBOX_UPDATES_PER_MIN": 100,
+    "SANDBOX_TICKET_UPDATES_PER_10_MIN": 30,  # per user and ticket
+    "SANDBOX_REFUSED": {},  # regular expression, searched in path and query -> 403, 404 or 410
+    "SANDBOX_LATENCY_S": 0.0,  # every API answer takes so much longer
+    "SANDBOX_SLEEP": time.sleep,  # how it waits; with SANDBOX_CLOCK a benchmark runs in a time of its own
     "SANDBOX_WEBHOOK_BACKOFF_S": 1.0,  # pause after the first failed delivery; doubles
     "SANDBOX_WEBHOOK_TIMEOUT_S": 10.0,
+    "SANDBOX_TOKEN_LIFE_S": 1800,  # at most so long an OAuth access token lives
     "SANDBOX_CLOCK": time.time,  # gives the present in Unix seconds
     "SANDBOX_APP": None,  # sidebar app beside a ticket: {"assets": its folder, "settings": {}, "secure_settings": {}}
 }
@@ -61,14 +82,15 @@ def create_app(database: Path, **config: Any) -> Flask:
         sender is not started.
 
     Raises:
-        ConfigError: The sample company is wrong, or a setting with SANDBOX_ in front is unknown.
+        ConfigError: The sample company is wrong, or a setting with SANDBOX_ in front is unknown or cannot be.
         FatalError: The file is not a sandbox database.
     """
     unknown = [name for name in config if name.startswith("SANDBOX_") and name not in DEFAULTS]
     if unknown:
         raise ConfigError(f"the sandbox has no setting {', '.join(unknown)}", hint=f"It has {', '.join(DEFAULTS)}.")
     app = _Application("connectors.sandbox")
-    app.config.update(DEFAULTS | config)
+    app.config.update({**DEFAULTS, **plan_settings(config.get("SANDBOX_PLAN")), **config})
+    check_refused(app.config["SANDBOX_REFUSED"])
     clock = app.config["SANDBOX_CLOCK"]
     token, client = _prepare(Path(database), app.config)
     sender = Sender(
@@ -83,7 +105,8 @@ def create_app(database: Path, **config: Any) -> Flask:
     app.teardown_appcontext(close_database)
     app.register_error_handler(Refusal, _refuse)
     app.register_error_handler(HTTPException, _http_error)
-    for blueprint in (accounts, exports, ticket_api, desk_api, articles_api, pages, webhook_api, control, agent_page):
+    apis = (accounts, oauth, exports, ticket_api, comment_api, search_api, desk_api, articles_api, webhook_api)
+    for blueprint in (*apis, pages, control, agent_page):
         app.register_blueprint(blueprint)
     return app
 
@@ -117,6 +140,7 @@ def _prepare(database: Path, config: Mapping[str, Any]) -> tuple[str, tuple[str,
                 return token, issue_client(db, writer_id)
         writer_id = int(setting(db, "writer_id"))
         with transaction(db):
+            create_tables(db)
             db.execute("delete from tokens where expires_s <= ?", [config["SANDBOX_CLOCK"]()])
             return issue_token(db, writer_id), issue_client(db, writer_id)
     finally:

@@ -1,46 +1,50 @@
-"""Tickets over the API: reading, comments, search export, creating, updating, deleting."""
+"""Tickets over the API: reading, creating, updating, merging, deleting."""
 
 from __future__ import annotations
 
 import json
-import operator
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from connectors.sandbox.database import Row, ensure_end_user, one, rows, transaction
+from connectors.sandbox.database import Row, ensure_end_user, one, transaction
+from connectors.sandbox.deletion import delete_ticket, scrub_ticket
 from connectors.sandbox.gate import take_bucket
-from connectors.sandbox.listing import decode_cursor, encode_cursor, invalid_cursor, page
-from connectors.sandbox.records import audit_json, by_ids, comment_json, ticket_json, tickets_json, user_json
+from connectors.sandbox.listing import Select, page
+from connectors.sandbox.merging import merge_tickets
+from connectors.sandbox.metrics import metric_sets
+from connectors.sandbox.records import audit_json, by_ids, ticket_json
 from connectors.sandbox.refusals import invalid_value, record_invalid
-from connectors.sandbox.state import base_url, database, integer, link, now_s, payload, require_admin, state, user
-from connectors.sandbox.tickets import (
-    STATUSES,
-    create_ticket,
-    delete_ticket,
-    find_ticket,
-    scrub_ticket,
-    update_ticket,
-)
+from connectors.sandbox.sideloads import tickets_with_sideloads
+from connectors.sandbox.state import base_url, database, now_s, payload, require_admin, state, user
+from connectors.sandbox.tickets import create_ticket, find_ticket, update_ticket
 
 ticket_api = Blueprint("tickets", __name__, url_prefix="/api/v2")
 BULK = 100  # ids per bulk call
-UPDATES, UPDATES_WINDOW_S = 30, 600.0  # per user per ticket
-SEARCH_CURSOR_S = 3600
-_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+UPDATES_WINDOW_S = 600.0  # per user and ticket
+DELETED_ORDER = {"id": ("id",), "subject": ("subject", "id"), "deleted_at": ("deleted_at", "id")}
+
+
+@ticket_api.get("/tickets")
+def list_tickets() -> Response:
+    """Tickets that are not deleted, oldest first."""
+    beside: dict[str, Any] = {}
+
+    def build(part: list[Row]) -> list[dict[str, Any]]:
+        tickets, lists = tickets_with_sideloads(part)
+        beside.update(lists)
+        return tickets
+
+    answer = page("tickets", Select("tickets", "deleted_at is null", order=("created_at", "id")), build)
+    return jsonify(answer | beside)
 
 
 @ticket_api.get("/tickets/<int:ticket_id>")
 def show_ticket(ticket_id: int) -> Response:
     """One ticket; a deleted one is not found."""
-    row = find_ticket(database(), ticket_id)
-    answer: dict[str, Any] = {"ticket": ticket_json(database(), row, base_url())}
-    if "users" in request.args.get("include", "").split(","):
-        ids = [row["requester_id"], row["submitter_id"], row["assignee_id"]]
-        answer["users"] = [user_json(one_user, base_url()) for one_user in by_ids(database(), "users", ids)]
-    return jsonify(answer)
+    tickets, beside = tickets_with_sideloads([find_ticket(database(), ticket_id)])
+    return jsonify(ticket=tickets[0], **beside)
 
 
 @ticket_api.get("/tickets/show_many")
@@ -48,8 +52,21 @@ def show_many_tickets() -> Response:
     """Up to 100 tickets by id; unknown and deleted ones are left out."""
     ids = identifiers()
     found = [row for row in by_ids(database(), "tickets", ids) if row["deleted_at"] is None]
-    tickets = tickets_json(database(), found, base_url())
-    return jsonify(tickets=tickets, count=len(tickets), next_page=None, previous_page=None)
+    tickets, beside = tickets_with_sideloads(found)
+    return jsonify(tickets=tickets, **beside, count=len(tickets), next_page=None, previous_page=None)
+
+
+@ticket_api.get("/ticket_metrics")
+def list_metrics() -> Response:
+    """The metrics of all tickets, newest ticket first."""
+    select = Select("tickets", "deleted_at is null", order=("created_at", "id"), descending=True)
+    return jsonify(page("ticket_metrics", select, lambda part: metric_sets(database(), part, base_url())))
+
+
+@ticket_api.get("/tickets/<int:ticket_id>/metrics")
+def show_metrics(ticket_id: int) -> Response:
+    """One ticket's metrics."""
+    return jsonify(ticket_metric=metric_sets(database(), [find_ticket(database(), ticket_id)], base_url())[0])
 
 
 def identifiers() -> list[int]:
@@ -67,109 +84,15 @@ def identifiers() -> list[int]:
     return ids
 
 
-@ticket_api.get("/tickets/<int:ticket_id>/comments")
-def list_comments(ticket_id: int) -> Response:
-    """A ticket's comments, oldest first unless ``sort=-created_at`` or ``sort_order=desc``."""
-    find_ticket(database(), ticket_id)
-    found = rows(database(), "select * from comments where ticket_id = ? order by id", [ticket_id])
-    if request.args.get("sort") == "-created_at" or request.args.get("sort_order") == "desc":
-        found.reverse()
-    authors: list[int] = []
-
-    def build(part: list[Row]) -> list[dict[str, Any]]:
-        authors.extend(row["author_id"] for row in part)
-        return [comment_json(row) for row in part]
-
-    answer = page("comments", found, build)
-    if "users" in request.args.get("include", "").split(","):
-        answer["users"] = [user_json(row, base_url()) for row in by_ids(database(), "users", authors)]
-    return jsonify(answer)
-
-
-@ticket_api.get("/tickets/<int:ticket_id>/audits")
-def list_audits(ticket_id: int) -> Response:
-    """What happened to a ticket, oldest first."""
-    find_ticket(database(), ticket_id)
-    comments = {row["id"]: row for row in rows(database(), "select * from comments where ticket_id = ?", [ticket_id])}
-    found = rows(database(), "select * from audits where ticket_id = ? order by id", [ticket_id])
-    return jsonify(page("audits", found, lambda part: [audit_json(row, comments) for row in part]))
-
-
-@ticket_api.get("/search/export")
-def search_export() -> Response:
-    """Tickets by a query of ``field>=value`` terms; a cursor is good for an hour."""
-    if request.args.get("filter[type]") != "ticket":
-        raise invalid_value("filter[type] must be ticket")
-    where, values = _search_terms(request.args.get("query", ""))
-    size = integer("page[size]", 100, least=1, most=1000) or 100
-    after = request.args.get("page[after]")
-    if after:
-        parts = decode_cursor(after)
-        if len(parts) != 3 or not parts[0].isdigit() or now_s() - int(parts[0]) > SEARCH_CURSOR_S:
-            raise invalid_cursor()
-        where, values = f"{where} and (created_at, id) > (?, ?)", [*values, parts[1], int(parts[2])]
-    sql = f"select * from tickets where {where} order by created_at, id limit ?"  # noqa: S608 - columns from a table
-    found = rows(database(), sql, [*values, size + 1])
-    more, found = len(found) > size, found[:size]
-    cursor = encode_cursor(int(now_s()), found[-1]["created_at"], found[-1]["id"]) if found else None
-    kept = {key: value for key, value in request.args.items() if key != "page[after]"}
-    return jsonify(
-        results=[one | {"result_type": "ticket"} for one in tickets_json(database(), found, base_url())],
-        facets=None,
-        meta={"has_more": more, "after_cursor": cursor, "before_cursor": None},
-        links={"prev": None, "next": link(request.path, **kept, **{"page[after]": cursor}) if more else None},
-    )
-
-
-def _search_terms(query: str) -> tuple[str, list[Any]]:
-    columns = {"updated": "updated_at", "created": "created_at", "solved": "solved_at", "status": "status"}
-    columns |= {"group": "group_id", "requester": "requester_id", "assignee": "assignee_id"}
-    where, values = ["deleted_at is null"], list[Any]()
-    for term in query.split():
-        match = re.fullmatch(r'(\w+)(:|>=|<=|>|<)"?([^"]+)"?', term)
-        if match and match[1] in {"type", "order_by", "sort"}:
-            continue
-        if match is None or match[1] not in columns:
-            raise invalid_value(f"the sandbox does not know the search term {term!r}")
-        name, sign, value = match.groups()
-        if name in {"updated", "created", "solved"}:
-            value, until = _moment(value)
-            if sign == ":":  # 'updated:2026-04-14' means the whole day
-                where.append(f"{columns[name]} between ? and ?")
-                values += [value, until]
-                continue
-                value = until if sign in {">", "<="} else value
-        if name == "status" and sign != ":":  # 'status<solved': by the order of the statuses, not of the letters
-            chosen = [status for status in STATUSES if _COMPARE[sign](STATUSES.index(status), _rank(value))]
-            where.append(f"status in ({','.join('?' * len(chosen))})")
-            values += chosen
-            continue
-        where.append(f"{columns[name]} {'=' if sign == ':' else sign} ?")
-        values.append(int(value) if columns[name].endswith("_id") and value.isdigit() else value)
-    return " and ".join(where), values
-
-
-def _rank(status: str) -> int:
-    if status not in STATUSES:
-        raise invalid_value(f"{status!r} is not a status")
-    return STATUSES.index(status)
-
-
-def _moment(text: str) -> tuple[str, str]:
-    """First and last second of a time or a day, in UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise invalid_value(f"{text!r} is not a date") from error
-    moment = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
-    first = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return first, f"{text}T23:59:59Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else first
-
-
 @ticket_api.get("/deleted_tickets")
 def list_deleted_tickets() -> Response:
-    """Tickets that were deleted, the latest first."""
-    found = rows(database(), "select * from tickets where deleted_at is not null order by deleted_at desc, id desc")
+    """Tickets that were deleted but not for good: the oldest first, or as ``sort_by`` and ``sort_order`` say.
+
+    The real ones go after 30 days; here they stay until somebody deletes them for good.
+    """
+    order = DELETED_ORDER.get(request.args.get("sort_by", ""), ("created_at", "id"))
+    descending = request.args.get("sort_order") == "desc"
+    select = Select("tickets", "deleted_at is not null and scrubbed is not 1", order=order, descending=descending)
 
     def build(part: list[Row]) -> list[dict[str, Any]]:
         names = {row["id"]: row["name"] for row in by_ids(database(), "users", [row["deleted_by"] for row in part])}
@@ -185,13 +108,13 @@ def list_deleted_tickets() -> Response:
             for row in part
         ]
 
-    return jsonify(page("deleted_tickets", found, build))
+    return jsonify(page("deleted_tickets", select, build))
 
 
 @ticket_api.post("/tickets")
 def post_ticket() -> tuple[Response, int, dict[str, str]]:
     """Open a ticket; the first comment is the requester's unless ``submitter_id`` names somebody else."""
-    wanted = payload("ticket")
+    wanted = _asked()
     with transaction(database()):
         requester_id = _requester(wanted)
         actor_id = int(wanted.get("submitter_id") or requester_id)
@@ -203,6 +126,13 @@ def post_ticket() -> tuple[Response, int, dict[str, str]]:
         answer = _written(row, audit)
     state().sender.wake()
     return jsonify(answer), 201, {"Location": answer["ticket"]["url"]}
+
+
+def _asked() -> dict[str, Any]:
+    wanted = payload("ticket")
+    if isinstance(wanted.get("comment"), dict):
+        wanted["comment"].pop("attachments", None)  # read-only; files come as tokens of uploads, which are not played
+    return wanted
 
 
 def _requester(wanted: dict[str, Any]) -> int:
@@ -221,7 +151,7 @@ def _requester(wanted: dict[str, Any]) -> int:
 @ticket_api.put("/tickets/<int:ticket_id>")
 def put_ticket(ticket_id: int) -> Response:
     """Change a ticket; 30 times in ten minutes per user and ticket, 100 a minute per account."""
-    wanted = payload("ticket")
+    wanted = _asked()
     _take_update(ticket_id)
     with transaction(database()):
         row, audit = update_ticket(
@@ -234,14 +164,15 @@ def put_ticket(ticket_id: int) -> Response:
 
 def _take_update(ticket_id: int) -> None:
     take_bucket("tickets-update", (), current_app.config["SANDBOX_UPDATES_PER_MIN"])
-    take_bucket("tickets-update-per-ticket", (user()["id"], ticket_id), UPDATES, UPDATES_WINDOW_S)
+    per_ticket = current_app.config["SANDBOX_TICKET_UPDATES_PER_10_MIN"]
+    take_bucket("tickets-update-per-ticket", (user()["id"], ticket_id), per_ticket, UPDATES_WINDOW_S)
 
 
 def _written(row: Row, audit: Row | None) -> dict[str, Any]:
     answer: dict[str, Any] = {"ticket": ticket_json(database(), row, base_url()), "audit": None}
     if audit is not None:
         said = audit["comment"]
-        answer["audit"] = audit_json(audit, {said["id"]: said} if said else {})
+        answer["audit"] = audit_json(audit, {said["id"]: said} if said else {}, base_url())
     return answer
 
 
@@ -268,6 +199,20 @@ def _stamp(data: dict[str, Any]) -> dict[str, Any]:
     return {"safe_update": True, "updated_stamp": data.get("updated_stamp")}
 
 
+@ticket_api.post("/tickets/<int:ticket_id>/merge")
+def post_merge(ticket_id: int) -> Response:
+    """Merge the tickets in ``ids`` into this one; the real API does it in a job, here it is done at once."""
+    data = request.get_json(silent=True)
+    data = data if isinstance(data, dict) else {}
+    ids = data.get("ids")
+    if not isinstance(ids, list) or not ids or not all(isinstance(one_id, int) for one_id in ids):
+        raise invalid_value("ids must hold the tickets to merge")
+    with transaction(database()):
+        merge_tickets(database(), ticket_id, ids, data, actor_id=user()["id"], now_s=now_s(), host=request.host)
+    state().sender.wake()
+    return jsonify(job_status=_done(ticket_id, len(ids)))
+
+
 @ticket_api.delete("/tickets/<int:ticket_id>")
 def remove_ticket(ticket_id: int) -> tuple[str, int]:
     """Delete a ticket: it is gone from the API and shows as deleted in the exports."""
@@ -283,5 +228,10 @@ def scrub_deleted_ticket(ticket_id: int) -> Response:
     require_admin()
     with transaction(database()):
         scrub_ticket(database(), ticket_id, now_s=now_s())
-    job = {"id": f"{ticket_id:032x}", "total": 1, "progress": 1, "status": "completed", "message": None, "results": []}
-    return jsonify(job_status=job)
+    return jsonify(job_status=_done(ticket_id, 1))
+
+
+def _done(number: int, total: int) -> dict[str, Any]:
+    """The status of a job that has ended well."""
+    job = {"id": f"{number:032x}", "total": total, "progress": total, "status": "completed"}
+    return job | {"message": None, "results": []}

@@ -1,4 +1,4 @@
-"""What happens to tickets: created, updated, deleted; each change leaves an audit and fires the triggers.
+"""What happens to tickets: created, updated; each change leaves an audit and fires the triggers.
 
 Every function here runs inside the caller's transaction, so a change and the webhook deliveries that it causes are
 stored together or not at all.
@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from connectors.sandbox.attachments import pack
 from connectors.sandbox.database import Row, iso, next_id, one, rows, scalar
 from connectors.sandbox.fresh_ticket import fill_custom_fields, new_ticket
 from connectors.sandbox.markup import clean_html, text_to_html, wrap_comment
@@ -68,6 +69,7 @@ def create_ticket(
     row = new_ticket(ticket_id or next_id(db, "tickets"), requester_id, subject, text[1], channel)
     fields = rows(db, "select id, title from ticket_fields order by position")
     custom_fields = json.dumps(fill_custom_fields(fields, f"{subject} {text[1]}"))
+    row["organization_id"] = scalar(db, "select organization_id from users where id = ?", [requester_id])
     row |= {"submitter_id": actor_id, "custom_fields": custom_fields, "created_at": iso(now_s)}
     db.table("tickets").insert(row)
     others = {key: value for key, value in wanted.items() if key not in {"comment", "description", "subject"}}
@@ -76,8 +78,8 @@ def create_ticket(
     ]
     changes = _wanted_changes(db, row, others, actor_id=actor_id, comment=None)
     row.update(changes)
-    created += [{"type": "Create", "field_name": name, "value": value} for name, value in changes.items()]
-    audit = _record(db, row, {**comment, "author_id": actor_id}, created, actor_id, now_s, channel)
+    created += [{"type": "Create", "field_name": name, "value": _plain(name, value)} for name, value in changes.items()]
+    audit = record_change(db, row, {**comment, "author_id": actor_id}, created, actor_id, now_s, channel)
     fire(db, TicketEvent("Create", row, None, audit["comment"], actor_id), now_s=now_s, host=host)
     return row, audit
 
@@ -121,51 +123,37 @@ def update_ticket(
     ]
     if not events and comment is None:
         return row, None
-    if changes.get("status") in {"solved", "closed"} and not row["solved_at"]:
+    if changes.get("status") in {"solved", "closed"} and row["status"] != "solved":
         row["solved_at"] = iso(now_s)
     if row["status"] == "solved" and changes.get("status") in {"new", "open", "pending", "hold"}:
         row["reopens"] += 1
     row.update(changes)
-    audit = _record(db, row, comment, events, actor_id, now_s, channel)
+    audit = record_change(db, row, comment, events, actor_id, now_s, channel)
     who = audit["comment"]["author_id"] if audit["comment"] else actor_id
     fire(db, TicketEvent("Change", row, before, audit["comment"], who), now_s=now_s, host=host)
     return row, audit
 
 
-def delete_ticket(db: Database, ticket_id: int, *, actor_id: int, now_s: float) -> None:
-    """Mark a ticket as deleted; the exports go on showing it with status ``deleted``."""
-    row = find_ticket(db, ticket_id)
-    change = {"status": "deleted", "status_before": row["status"], "deleted_at": iso(now_s), "deleted_by": actor_id}
-    db.table("tickets").update(ticket_id, change | {"updated_at": iso(now_s), "generated_s": int(now_s)})
-
-
-def scrub_ticket(db: Database, ticket_id: int, *, now_s: float) -> None:
-    """Delete for good a ticket that is deleted already: its texts go, its row stays in the exports.
-
-    As in the real exports ``updated_at`` stays behind ``generated_timestamp``.
-
-    Raises:
-        Refusal: 404 where it is not among the deleted ones.
-    """
-    if scalar(db, "select 1 from tickets where id = ? and deleted_at is not null", [ticket_id]) is None:
-        raise not_found()
-    db.table("tickets").update(
-        ticket_id,
-        {"subject": "SCRUBBED", "description": "X", "tags": "[]", "custom_fields": "[]", "generated_s": int(now_s)},
-    )
-    db.execute("update comments set body = 'X', html_body = ? where ticket_id = ?", [wrap_comment("X"), ticket_id])
-    db.execute("update audits set events = '[]' where ticket_id = ?", [ticket_id])  # they repeat the subject
-
-
-def customer_reply(db: Database, ticket_id: int, body: str, *, now_s: float, host: str) -> tuple[Row, Row]:
+def customer_reply(
+    db: Database, ticket_id: int, body: str, *, now_s: float, host: str, files: object = None
+) -> tuple[Row, Row]:
     """The requester writes again on the ticket's own channel; a pending or solved ticket becomes open.
+
+    Args:
+        db: Inside a transaction.
+        ticket_id: The ticket.
+        body: What they write.
+        now_s: Unix seconds.
+        host: Host and port that links in webhooks name.
+        files: What is known of files that come with it, as `attachments.pack` takes them.
 
     Raises:
         Refusal: 404 unknown; 422 closed or nothing written.
     """
     row = find_ticket(db, ticket_id)
     requester_id, channel = row["requester_id"], row["channel"]
-    wanted: Json = {"comment": {"body": body, "public": True, "author_id": requester_id}}
+    files = files if isinstance(files, list) else []
+    wanted: Json = {"comment": {"body": body, "public": True, "author_id": requester_id, "attachments": files}}
     row, audit = update_ticket(db, ticket_id, wanted, actor_id=requester_id, now_s=now_s, host=host, channel=channel)
     if audit is None:  # cannot be: a comment always leaves one
         raise record_invalid("comment", "Comment: cannot be blank")
@@ -276,10 +264,14 @@ def _custom_fields(db: Database, present: list[Json], wanted: object) -> list[Js
     return [{"id": field_id, "value": value} for field_id, value in values.items()]
 
 
-def _record(
+def record_change(
     db: Database, row: Row, comment: Json | None, events: list[Json], actor_id: int, now_s: float, channel: str
 ) -> Row:
-    """Write the ticket, its audit and its comment; the audit's row carries the comment's row under ``comment``."""
+    """Write the ticket, its audit and its comment; the audit's row carries the comment's row under ``comment``.
+
+    A comment's ``attachments`` are files as `attachments.pack` takes them. Only the sandbox itself puts them there: the
+    API takes tokens of uploads, which it does not have.
+    """
     audit: Row = {"id": next_id(db, "audits"), "ticket_id": row["id"], "author_id": actor_id, "channel": channel}
     audit |= {"created_at": iso(now_s), "created_s": int(now_s)}
     said: Row | None = None
@@ -296,6 +288,7 @@ def _record(
             "html_body": html_body,
             "created_at": iso(now_s),
         }
+        said["attachments"] = pack(said["id"], comment.get("attachments") or ())
         db.table("comments").insert(said)
         events = [{"type": "Comment", "comment_id": said["id"]}, *events]
         audit["author_id"] = said["author_id"]

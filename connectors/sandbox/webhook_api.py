@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify
 
-from connectors.sandbox.database import Row, iso, next_id, one, rows, transaction
+from connectors.sandbox.database import Row, iso, next_id, one, transaction
 from connectors.sandbox.desk_records import trigger_json, webhook_json
-from connectors.sandbox.listing import page
+from connectors.sandbox.listing import Select, page
 from connectors.sandbox.refusals import not_found, record_invalid
 from connectors.sandbox.state import base_url, database, now_s, payload, require_admin, user
 from connectors.sandbox.triggers import check_conditions
@@ -53,9 +53,8 @@ def create_webhook() -> tuple[Response, int]:
 @webhook_api.get("/webhooks")
 def list_webhooks() -> Response:
     """All webhooks."""
-    found = rows(database(), "select * from webhooks order by created_at, id")
-    answer = page("webhooks", found, lambda part: [webhook_json(row) for row in part])
-    return jsonify(answer)
+    select = Select("webhooks", order=("created_at", "id"))
+    return jsonify(page("webhooks", select, lambda part: [webhook_json(row) for row in part]))
 
 
 @webhook_api.get("/webhooks/<webhook_id>")
@@ -120,8 +119,8 @@ def _checked_actions(actions: object) -> list[dict[str, Any]]:
 @webhook_api.get("/triggers")
 def list_triggers() -> Response:
     """All triggers, in the order in which they run."""
-    found = rows(database(), "select * from triggers order by position, id")
-    return jsonify(page("triggers", found, lambda part: [trigger_json(row, base_url()) for row in part]))
+    select = Select("triggers", order=("position", "id"))
+    return jsonify(page("triggers", select, lambda part: [trigger_json(row, base_url()) for row in part]))
 
 
 @webhook_api.get("/triggers/<int:trigger_id>")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -201,3 +202,73 @@ def test_deleted_and_scrubbed_tickets(get: Get, client: FlaskClient, clock: Any)
     scrubbed = get(CURSOR, cursor=page["after_cursor"])["tickets"][0]
     assert (scrubbed["subject"], scrubbed["description"]) == ("SCRUBBED", "X")
     assert datetime.fromisoformat(scrubbed["updated_at"]).timestamp() < scrubbed["generated_timestamp"]
+
+
+def test_comments_can_be_counted_beside_the_metrics(get: Get) -> None:
+    page = get(CURSOR, start_time=0, include="comment_count,metric_sets")
+    counts = {one["id"]: one["comment_count"] for one in page["tickets"]}
+    assert (counts[1], counts[5], counts[6], counts[7]) == (2, 5, 106, 1)
+    assert len(page["metric_sets"]) == len(page["tickets"])
+    assert "comment_count" not in get(CURSOR, start_time=0)["tickets"][0]
+    by_time = get(BY_TIME, start_time=0, include="comment_count")["tickets"]
+    assert {one["id"]: one["comment_count"] for one in by_time} == counts
+
+
+def test_metric_sets_have_the_times_of_reply_and_resolution(get: Get) -> None:
+    sets = {one["ticket_id"]: one for one in get(CURSOR, start_time=0, include="metric_sets")["metric_sets"]}
+    assert sets[1]["reply_time_in_minutes"] == {"calendar": 120, "business": 120}
+    assert sets[1]["full_resolution_time_in_minutes"] == {"calendar": 120, "business": 120}
+    assert sets[1]["first_resolution_time_in_minutes"]["calendar"] == 120
+    assert sets[1]["latest_comment_added_at"] == "2026-03-29T11:00:00Z"
+    assert sets[5]["full_resolution_time_in_minutes"]["calendar"] == 240
+    assert sets[5]["first_resolution_time_in_minutes"]["calendar"] is None, "only the last solution is known"
+    assert (sets[7]["replies"], sets[7]["reply_time_in_minutes"]["calendar"]) == (0, None), "nobody answered"
+
+
+def test_a_second_solution_is_dated_anew(client: FlaskClient, get: Get, clock: Any) -> None:
+    client.post("/sandbox/tickets/1/customer_reply", json={"body": "No"})
+    clock.advance(3600)
+    client.put("/api/v2/tickets/1", json={"ticket": {"status": "solved"}})
+    assert get("/api/v2/tickets/1/metrics")["ticket_metric"]["solved_at"] == "2026-06-01T13:00:00Z"
+    client.put("/api/v2/tickets/1", json={"ticket": {"status": "closed"}})
+    assert get("/api/v2/tickets/1/metrics")["ticket_metric"]["solved_at"] == "2026-06-01T13:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        (f"{CURSOR}?include=metric_sets,comment_count,users", "tickets"),
+        (f"{BY_TIME}?include=metric_sets,comment_count,users", "tickets"),
+        ("/api/v2/incremental/ticket_events?include=comment_events", "ticket_events"),
+        ("/api/v2/incremental/users/cursor?", "users"),
+    ],
+)
+def test_no_query_for_each_row(
+    client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch, path: str, key: str
+) -> None:
+    """A page of many rows takes as many statements as a page of two, and none of them reads a whole table."""
+    from connectors.sandbox import state
+    from connectors.sandbox.database import open_database
+
+    statements: list[str] = []
+
+    def traced(database: Any) -> Any:
+        db = open_database(database)
+        db.conn.set_trace_callback(
+            lambda sql: statements.append(sql) if sql.startswith((" ", "\n", "select", "with")) else None
+        )
+        return db
+
+    monkeypatch.setattr(state, "open_database", traced)
+    counts = []
+    for size in (2, 1000):
+        statements.clear()
+        answer = client.get(f"{path}&start_time=0&per_page={size}")
+        assert answer.status_code == 200
+        assert len(answer.json[key]) >= min(size, 9)
+        counts.append(len(statements))
+    assert counts[0] == counts[1] > 0
+    db = open_database(app.extensions["sandbox"].database)
+    plans = [row[3] for sql in statements for row in db.execute(f"explain query plan {sql}")]
+    db.close()
+    assert not [step for step in plans if re.match("SCAN (tickets|comments|audits|users)", step)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.sandbox.markup import clean_html, text_to_html
+from connectors.sandbox.markup import clean_html, plain_text, text_to_html, wrap_comment
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_nothing_dangerous_survives(source: str) -> None:
 @given(st.text(alphabet="ab <>&\n\"'"))
 def test_text_survives_the_way_to_html_and_back(text: str) -> None:
     assert clean_html(text_to_html(text))[1].split() == text.split()
+
+
+@given(st.text(alphabet="ab \n\t\r\xa0<&", max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_plain_text_is_what_the_html_would_give(body: str) -> None:
+    body = body.strip()  # as comments are stored
+    assert plain_text(body) == clean_html(wrap_comment(text_to_html(body)))[1]
