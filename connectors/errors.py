@@ -67,7 +67,7 @@ class NotFoundError(SkippableError):
 
 
 class StaleTicketError(DeskhandError):
-    """Somebody changed the ticket since we read it (409); read it again and decide again."""
+    """Somebody changed the ticket since we read it (409, 412); read it again and decide again."""
 
 
 class TicketClosedError(SkippableError):

@@ -6,50 +6,56 @@ they hold customers' words.
 
 from __future__ import annotations
 
-import email.utils
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-from requests.auth import AuthBase
-from requests.exceptions import ChunkedEncodingError, ContentDecodingError
-
+from connectors.answers import PASSING, Answer, UnreadableAnswerError, parsed, refusal
 from connectors.errors import (
     CredentialError,
     DeskhandError,
     FatalError,
     ForbiddenError,
-    NotFoundError,
     RetriableError,
     SlowAnswerError,
-    StaleTicketError,
 )
+from connectors.limits import MAX_PACE_S, Limits, Pause, retry_after_s, unix_seconds
+from connectors.transport import Call, Transport
+from connectors.waits import Wait, Waits
 
-log = logging.getLogger(__name__)
+__all__ = ["MAX_ATTEMPTS", "Answer", "Http", "Wait", "retry_after_s"]
 
 MAX_ATTEMPTS = 6
+# A page in place of JSON may be a gateway's that is being restarted, or a wrong address's: that one should not take
+# half a minute to be told.
+UNREADABLE_ATTEMPTS = 3
 MAX_BACKOFF_S = 60.0
-# An account's and an export's limits reset within a minute; one that takes longer concerns a single ticket, and all
-# others should not wait for it.
-MAX_PACE_S = 60.0
-_RETRIED = frozenset({429, 500, 502, 503, 504})
 
 
 class Http:
-    """Requests to one helpdesk.
+    """Requests to one helpdesk. For one thread: each has an `Http` of its own.
 
     Args:
         base_url: Scheme and host; credentials are sent to this host only.
         authorize: Gives the `Authorization` header's value for each request; called again after a 401 with
             `renew=True`, so that short-lived tokens can be fetched anew.
-        deadline_s: How long one call may take with all its waiting; then the last error is raised.
+        timeout_s: How long to wait for a connection, and then for each next byte.
+        answer_timeout_s: How long an answer may take from the request to its last byte.
+        max_answer_bytes: An answer that is bigger is refused.
+        deadline_s: How long one call may take with all its retries; then the last error is raised. What is waited for
+            before a first attempt, to stay within the rate limits, does not count.
+        run_deadline_s: How long the client may be used at all; sets `stop_at`.
         reserve: Share of the rate limit left to people and other integrations: below it we slow down.
+        family: Which of the helpdesk's account-wide rate limits a path counts towards, where it has several.
+        on_wait: Called about once a second during a wait, and with 0 seconds left at its end. May be set later.
+
+    Attributes:
+        requests_made: Requests sent so far, retries among them.
+        retries: Requests that were repeated.
+        server_skew_s: Seconds that the server's clock is ahead of ours, by its last `Date`; None until known.
     """
 
     def __init__(
@@ -58,33 +64,74 @@ class Http:
         authorize: Callable[[bool], str],
         *,
         timeout_s: float = 30.0,
+        answer_timeout_s: float = 120.0,
+        max_answer_bytes: int = 64_000_000,
         deadline_s: float = 900.0,
+        run_deadline_s: float | None = None,
         reserve: float = 0.1,
+        family: Callable[[str], str] = lambda _path: "",
+        on_wait: Callable[[Wait], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._origin = urlsplit(base_url)[:2]
+        self._base_path = urlsplit(self._base_url).path
         self._host = self._origin[1]
         self._authorize = authorize
-        self._timeout_s = timeout_s
         self._deadline_s = deadline_s
-        self._reserve = reserve
-        self._sleep = sleep
         self._monotonic = monotonic
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = "deskhand/0.1 (+self-hosted)"
+        self._now = now
+        self._transport = Transport(
+            timeout_s=timeout_s, answer_timeout_s=answer_timeout_s, max_bytes=max_answer_bytes, monotonic=monotonic
+        )
+        self._limits = Limits(reserve=reserve, family=family, monotonic=monotonic)
+        self._waits = Waits(on_wait, sleep, monotonic)
         self.requests_made = 0
+        self.retries = 0
+        self.server_skew_s: float | None = None
+        if run_deadline_s is not None:
+            self.stop_at = monotonic() + run_deadline_s
+
+    @property
+    def stop_at(self) -> float | None:
+        """Moment on the monotonic clock after which no request and no wait is begun; None for no end."""
+        return self._waits.stop_at
+
+    @stop_at.setter
+    def stop_at(self, moment: float | None) -> None:
+        self._waits.stop_at = moment
+
+    @property
+    def on_wait(self) -> Callable[[Wait], None] | None:
+        """See the argument."""
+        return self._waits.on_wait
+
+    @on_wait.setter
+    def on_wait(self, shown: Callable[[Wait], None] | None) -> None:
+        self._waits.on_wait = shown
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds waited so far, for rate limits and before retries."""
+        return self._waits.waited_s
 
     def close(self) -> None:
         """Closes the pooled connections."""
-        self._session.close()
+        self._transport.close()
 
     def get(
         self, path: str, params: Mapping[str, str | int] | None = None, *, slow_attempts: int = MAX_ATTEMPTS
     ) -> dict[str, Any]:
-        """GET, JSON object out. See `send` for the arguments and the errors."""
+        """GET, JSON object out. See `request` for the arguments and the errors."""
         return self.send("GET", path, params=params, slow_attempts=slow_attempts)
+
+    def get_list(
+        self, path: str, params: Mapping[str, str | int] | None = None, *, slow_attempts: int = MAX_ATTEMPTS
+    ) -> list[dict[str, Any]]:
+        """GET, a JSON list of objects out. See `request`."""
+        return self.request("GET", path, params=params, slow_attempts=slow_attempts).as_list()
 
     def send(
         self,
@@ -93,60 +140,116 @@ class Http:
         *,
         params: Mapping[str, str | int] | None = None,
         json: object = None,
+        headers: Mapping[str, str] | None = None,
         slow_attempts: int = MAX_ATTEMPTS,
     ) -> dict[str, Any]:
+        """One API call, JSON object out. See `request`."""
+        return self.request(
+            method, path, params=params, json=json, headers=headers, slow_attempts=slow_attempts
+        ).as_object()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        slow_attempts: int = MAX_ATTEMPTS,
+    ) -> Answer:
         """One API call.
 
         Args:
             path: A path below the base address, or an address on the same host.
+            headers: More headers, for example `If-Match`; the credential is not among them.
             slow_attempts: After how many attempts to give up on answers that take too long: whoever can ask for less
                 does so soon.
 
         Raises:
             CredentialError: 401; 403 as a ForbiddenError.
             NotFoundError: 404 or 410.
-            StaleTicketError: 409.
-            RetriableError: A rate limit, a time-out or a 5xx that outlasted the retries or the deadline; a
-                SlowAnswerError after a 504 or a time-out.
-            FatalError: Another 4xx, a redirect, an answer that is no JSON object, or an address on another host.
+            StaleTicketError: 409 or 412.
+            RetriableError: A rate limit, a time-out, a broken answer or a 5xx that outlasted the retries or the
+                deadline; a SlowAnswerError after a 504 or a time-out. Or the run's time is up.
+            FatalError: Another 4xx, a redirect, an answer that is too big, or an address on another host.
         """
-        url = self._url(path)
+        call = Call(method, self._url(path), params, json, headers or {})
+        route = urlsplit(call.url).path.removeprefix(self._base_path)
         started = self._monotonic()
-        renew = renewed = False
-        # A write that timed out may have happened: whoever writes must be able to tell (markers) before it is repeated.
-        retried = _RETRIED if method == "GET" else frozenset({429, 503})
-        attempt = 0
+        renew = renewed = told = False
+        attempt = unreadable = 0
         while True:
             attempt += 1
-            try:
-                authorization = self._authorization(renew=renew)
-                renew = False
-                self.requests_made += 1
-                answer = self._session.request(
-                    method, url, params=params, json=json, timeout=self._timeout_s, allow_redirects=False,
-                    headers={"Accept": "application/json"}, auth=_Header(authorization),
-                )  # fmt: skip
-            except RetriableError as error:  # no new token for now
-                failure: DeskhandError = error
-                can_retry, asked_s = True, error.retry_after_s
-            except requests.RequestException as error:
-                failure, can_retry, asked_s = self._broken(error), method == "GET", None
-            else:
-                if answer.status_code < 300:
-                    self._pace(answer.headers)
-                    return self._json(answer)
-                if answer.status_code == 401 and not renewed:
-                    renew = renewed = True
-                    continue
-                failure, can_retry = self._failure(answer, method, path), answer.status_code in retried
-                asked_s = retry_after_s(answer.headers)
-            wait_s = asked_s or self._backoff_s(attempt)
-            last = attempt >= (slow_attempts if isinstance(failure, SlowAnswerError) else MAX_ATTEMPTS)
-            out_of_time = self._monotonic() - started + wait_s > self._deadline_s
-            if not can_retry or not isinstance(failure, RetriableError) or last or out_of_time:
-                raise failure
-            log.info("waiting %.1f s before attempt %d: %s", wait_s, attempt + 1, failure)
-            self._sleep(wait_s)
+            pause = self._limits.claim(method, route)
+            if pause and not told:  # where the server has said how long to wait, it knows best
+                self._waits.wait(pause.seconds, pause.reason, attempt)
+                started += pause.seconds
+            self._waits.check()
+            outcome = self._attempt(call, route, renew=renew)
+            if isinstance(outcome, Answer):
+                return outcome
+            if outcome.stale_token and not renewed:
+                renew = renewed = True
+                continue
+            # A new token that cannot be had for now is still wanted at the next attempt.
+            renew = renew and not outcome.sent
+            told = outcome.asked is not None
+            wait = outcome.asked or Pause(
+                min(MAX_BACKOFF_S, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0),  # noqa: S311
+                f"retry {attempt} of {MAX_ATTEMPTS - 1} after {outcome.why}",
+            )
+            unreadable += isinstance(outcome.error, UnreadableAnswerError)
+            attempts = slow_attempts if isinstance(outcome.error, SlowAnswerError) else MAX_ATTEMPTS
+            last = attempt >= attempts or unreadable >= UNREADABLE_ATTEMPTS
+            out_of_time = self._monotonic() - started + wait.seconds > self._deadline_s
+            # A write is one ticket's, and others are behind it: its caller can come back to it.
+            too_long = method != "GET" and wait.seconds > MAX_PACE_S
+            if not outcome.passing or last or out_of_time or too_long:
+                raise outcome.error
+            self._waits.wait(wait.seconds, wait.reason, attempt + 1, after=outcome.error)
+            self.retries += 1
+
+    def _attempt(self, call: Call, route: str, *, renew: bool) -> Answer | _Failure:
+        what = f"{call.method} {urlsplit(call.url).path} on {self._host}"
+        try:
+            authorization = self._authorization(renew=renew)
+        except RetriableError as error:  # no new token for now
+            asked = Pause(error.retry_after_s, "server asked") if error.retry_after_s else None
+            return _Failure(error, "a token that could not be had", passing=True, asked=asked, sent=False)
+        # A write that timed out may have happened: whoever writes must be able to tell (markers) before it is repeated.
+        repeatable = call.method == "GET"
+        self.requests_made += 1
+        try:
+            answer, body = self._transport.send(call, authorization, what)
+        except RetriableError as error:
+            return _Failure(error, _why(error), passing=repeatable)
+        server_now = self._server_now(answer.headers)
+        self._limits.note(call.method, route, answer.headers, now=server_now)
+        status = answer.status_code
+        if status >= 300:
+            asked_s = retry_after_s(answer.headers, now=server_now)
+            asked = Pause(asked_s, "server asked") if asked_s else None
+            if not asked and status in (429, 503):
+                asked = self._limits.reset(call.method, route, answer.headers, now=server_now)
+            passing = status in PASSING if repeatable else status in (429, 503)
+            refused = refusal(status, what, asked.seconds if asked else None)
+            return _Failure(refused, str(status), passing=passing, asked=asked)
+        try:
+            if isinstance(body, DeskhandError):
+                raise body
+            if call.method == "GET" and status == 200 and not body.strip():
+                raise UnreadableAnswerError(f"{what} answered without a body", hint="try again later")
+            return Answer(self._host, status, answer.headers, parsed(body, what))
+        except RetriableError as error:
+            return _Failure(error, _why(error), passing=repeatable)
+
+    def _server_now(self, headers: Mapping[str, str]) -> float:
+        now = self._now()
+        date = unix_seconds(headers.get("Date", ""))
+        if date is not None:
+            self.server_skew_s = date - now
+        return now + (self.server_skew_s or 0.0)
 
     def _authorization(self, *, renew: bool) -> str:
         value = self._authorize(renew)
@@ -166,111 +269,30 @@ class Http:
             )
         return url
 
-    def _broken(self, error: requests.RequestException) -> DeskhandError:
-        """What to raise where no whole answer came; the library's own message may hold the address with its query."""
-        what = f"{self._host} did not answer ({type(error).__name__})"
-        if isinstance(error, requests.ReadTimeout):
-            return SlowAnswerError(what, hint="try again later")
-        broken = (requests.Timeout, requests.ConnectionError, ChunkedEncodingError, ContentDecodingError)
-        if isinstance(error, broken):
-            return RetriableError(what, hint="check the address and the network")
-        return FatalError(what, hint="check the helpdesk's address")
-
-    def _backoff_s(self, attempt: int) -> float:
-        return min(MAX_BACKOFF_S, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
-
-    def _pace(self, headers: Mapping[str, str]) -> None:
-        """Slows down before the limit is hit, as the answer's own figures say, leaving a share to people."""
-        low = [one for one in _buckets(headers) if one.limit and one.remaining <= one.limit * self._reserve]
-        if low:
-            bucket = max(low, key=lambda one: one.resets_s)
-            wait_s = min(bucket.resets_s, MAX_PACE_S, self._deadline_s)
-            log.info("rate limit: %d of %d requests left, waiting %.0f s", bucket.remaining, bucket.limit, wait_s)
-            self._sleep(wait_s)
-
-    def _failure(self, answer: requests.Response, method: str, path: str) -> DeskhandError:
-        status = answer.status_code
-        what = f"{method} {_without_query(path)} on {self._host} answered {status}"
-        if status == 401:
-            return CredentialError(f"{what}: the credential is not accepted", hint="run: deskhand init")
-        if status == 403:
-            return ForbiddenError(f"{what}: this credential may not do that", hint="use an admin's credential")
-        if status in (404, 410):
-            return NotFoundError(what)
-        if status == 409:
-            return StaleTicketError(what)
-        if status in _RETRIED:
-            kind = SlowAnswerError if status == 504 else RetriableError
-            return kind(what, hint="try again later", retry_after_s=retry_after_s(answer.headers))
-        if status < 400:
-            return FatalError(f"{what}, a redirect; not followed", hint="check the helpdesk's address")
-        return FatalError(what, hint="this is likely a bug in Deskhand or a changed API")
-
-    def _json(self, answer: requests.Response) -> dict[str, Any]:
-        if not answer.content:
-            return {}
-        try:
-            value = answer.json()
-        except requests.JSONDecodeError:
-            value = None
-        if not isinstance(value, dict):
-            raise FatalError(f"{self._host} did not answer with a JSON object", hint="check the helpdesk's address")
-        return value
-
 
 @dataclass(frozen=True, slots=True)
-class _Header(AuthBase):
-    """Puts the credential on a request.
+class _Failure:
+    """An attempt that failed.
 
-    As an object and not among the headers: those `requests` would overwrite with what ~/.netrc has for the host.
+    Attributes:
+        why: In a few words, for the countdown.
+        passing: Whether the same request is worth another attempt.
+        asked: How long the other side wants us to wait.
+        sent: Whether the request went out at all.
     """
 
-    value: str
+    error: DeskhandError
+    why: str
+    passing: bool
+    asked: Pause | None = None
+    sent: bool = True
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self.value
-        return request
-
-
-@dataclass(frozen=True, slots=True)
-class _Bucket:
-    limit: int
-    remaining: int
-    resets_s: float
+    @property
+    def stale_token(self) -> bool:
+        return isinstance(self.error, CredentialError) and not isinstance(self.error, ForbiddenError)
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` asks for, in either form (RFC 9110, 10.2.3); None where it is absent or wrong."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)  # a date without a zone is in GMT
-    return max(0.0, moment.timestamp() - time.time())
-
-
-def _buckets(headers: Mapping[str, str]) -> list[_Bucket]:
-    """Each rate limit that an answer states, with the seconds until it resets."""
-    values = {name.lower(): value for name, value in headers.items()}
-    found = []
-    for name, value in values.items():
-        if name.startswith("zendesk-ratelimit-"):
-            parts = dict(part.strip().split("=", 1) for part in value.split(";") if "=" in part)
-            found.append(_Bucket(_int(parts.get("total")), _int(parts.get("remaining")), _int(parts.get("resets"))))
-    if "ratelimit-remaining" in values:
-        limit, remaining, resets = (values.get(f"ratelimit-{name}") for name in ("limit", "remaining", "reset"))
-        found.append(_Bucket(_int(limit), _int(remaining), _int(resets)))
-    return [bucket for bucket in found if bucket.resets_s]
-
-
-def _int(value: str | None) -> int:
-    return int(value) if value and value.strip().isdecimal() else 0
-
-
-def _without_query(path: str) -> str:
-    # Ids say which ticket; the query may hold a search for somebody's address.
-    return urlsplit(path).path
+def _why(error: RetriableError) -> str:
+    if isinstance(error, SlowAnswerError):
+        return "a time-out"
+    return "an unreadable answer" if isinstance(error, UnreadableAnswerError) else "a broken connection"

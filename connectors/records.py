@@ -241,7 +241,8 @@ class Page:
         cursor: Where the next page starts; stored in the same transaction as the records.
         done: Nothing more for now. The cursor is kept all the same: the next sync starts there.
         listed: The name of the table whose rows this stream lists whole, from the first page to the last: what the
-            listing does not have is gone from the helpdesk. Empty where only changes come.
+            listing does not have is gone from the helpdesk. One of groups, macros, brands, ticket_fields, articles and
+            organizations. Empty where only changes come.
     """
 
     records: tuple[Record, ...]

@@ -33,8 +33,27 @@ from connectors.errors import ConfigError
 PREFIX = "DESKHAND_"
 HOME_VARIABLE = "DESKHAND_HOME"
 
-# What each kind of credential is made of.
-_PARTS = {"bearer": ("token",), "api_token": ("email", "token"), "client_credentials": ("client_id", "client_secret")}
+Kind = Literal["zendesk", "freshdesk", "zammad", "request_tracker", "django_helpdesk", "files"]
+Auth = Literal["bearer", "api_token", "client_credentials", "authorization_code", "token"]
+
+# How each kind can be signed in to, its default first; where a kind is not named, by a token alone.
+_AUTHS: dict[str, tuple[Auth, ...]] = {
+    "zendesk": ("bearer", "api_token", "client_credentials", "authorization_code"),
+}
+# What each credential is made of.
+_PARTS: dict[str, tuple[str, ...]] = {
+    "bearer": ("token",),
+    "api_token": ("email", "token"),
+    "client_credentials": ("client_id", "client_secret"),
+    # A public client has no secret: PKCE stands in for it.
+    "authorization_code": ("client_id",),
+    "token": ("token",),
+}
+
+
+def auths_of(kind: str) -> tuple[Auth, ...]:
+    """How a kind of helpdesk can be signed in to, its default first."""
+    return _AUTHS.get(kind, ("token",))
 
 
 class _Section(BaseModel):
@@ -45,28 +64,69 @@ class HelpdeskSettings(_Section):
     """Which helpdesk, and as whom.
 
     Attributes:
-        name: Key of this helpdesk in the store; lets several share one file.
-        url: Base address, such as `https://acme.zendesk.com`.
-        auth: `bearer` (an OAuth access token), `api_token` (legacy: e-mail and token), or
-            `client_credentials` (an OAuth client that fetches its own short-lived tokens).
+        kind: The vendor, or `files` for exported tickets in a folder.
+        name: Key of this helpdesk in the store; lets several share one file. The kind, where it is left out.
+        url: Base address, such as `https://acme.zendesk.com`; `files` has none.
+        path: For `files`: the folder, see `folder`.
+        auth: For Zendesk `bearer` (an OAuth access token, the default), `api_token` (legacy: e-mail and token),
+            `client_credentials` (an OAuth client that fetches its own short-lived tokens) or `authorization_code` (an
+            agent's consent; the pair of tokens is in `oauth-NAME.json`). For all others `token`: an API key.
+        client_secret: For `authorization_code` only where the OAuth client is a confidential one.
+        scope: The OAuth scopes to ask for, with blanks between them; empty asks for what Deskhand needs.
+        timeout_s: How long the helpdesk may stay silent during one request.
+        poll_s: Seconds between two looks of `deskhand watch`.
+        min_free_share: Share of the rate limit that is left to people and other integrations.
     """
 
-    name: str = Field(default="zendesk", pattern=r"^[a-z][a-z0-9_-]{0,31}$")
-    kind: Literal["zendesk"] = "zendesk"
-    url: AnyHttpUrl
-    auth: Literal["bearer", "api_token", "client_credentials"] = "bearer"
+    # Each field is checked against the ones before it, so the order matters.
+    kind: Kind = "zendesk"
+    name: str = Field(default="", validate_default=True, pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    url: AnyHttpUrl | None = Field(default=None, validate_default=True)
+    path: Path | None = Field(default=None, validate_default=True)
+    auth: Auth = Field(default=None, validate_default=True)
     email: str = Field(default="", validate_default=True)
     client_id: str = Field(default="", validate_default=True)
     token: SecretStr = Field(default=SecretStr(""), validate_default=True)
     client_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    scope: str = Field(default="", pattern=r"^([a-z_]+(:[a-z]+)?( [a-z_]+(:[a-z]+)?)*)?$")
     timeout_s: float = Field(default=30.0, gt=0)
+    poll_s: float = Field(default=30.0, gt=0)
+    min_free_share: float = Field(default=0.1, ge=0, le=0.9)
 
     # By field and not once for all: a check of the whole would be silent as long as another field is wrong.
+    @field_validator("name", mode="before")
+    @classmethod
+    def _name_is_the_kind(cls, value: object, info: ValidationInfo) -> object:
+        # Where the kind is wrong, that is said there; any name will do.
+        return value if value != "" else info.data.get("kind", "helpdesk")
+
+    @field_validator("url", "path")
+    @classmethod
+    def _place_is_given(cls, value: AnyHttpUrl | Path | None, info: ValidationInfo) -> AnyHttpUrl | Path | None:
+        kind = info.data.get("kind")
+        needed = {"files": "path", None: None}.get(kind, "url")
+        if value is None and info.field_name == needed:
+            raise ValueError(f"kind = '{kind}' needs a {needed}")
+        return value
+
+    @field_validator("auth", mode="before")
+    @classmethod
+    def _auth_fits_the_kind(cls, value: object, info: ValidationInfo) -> object:
+        if "kind" not in info.data:
+            return "bearer" if value is None else value
+        known = auths_of(info.data["kind"])
+        if value is None:
+            return known[0]
+        if value in _PARTS and value not in known:
+            raise ValueError(f"'{value}' is not how {info.data['kind']} is signed in to: {' or '.join(known)}")
+        return value
+
     @field_validator("email", "client_id", "token", "client_secret")
     @classmethod
     def _credential_is_whole(cls, value: str | SecretStr, info: ValidationInfo) -> str | SecretStr:
         auth, name = str(info.data.get("auth")), str(info.field_name)
-        if not value and name in _PARTS.get(auth, ()):
+        needed = () if info.data.get("kind") == "files" else _PARTS.get(auth, ())
+        if not value and name in needed:
             raise ValueError(f"auth = '{auth}' needs a {name}" + " in secrets.toml" * isinstance(value, SecretStr))
         if isinstance(value, SecretStr) and not _is_plain(value.get_secret_value()):
             # Such as a line break that was copied along; no header could carry it.
@@ -75,8 +135,12 @@ class HelpdeskSettings(_Section):
 
     @property
     def base_url(self) -> str:
-        """The address without a trailing slash."""
-        return str(self.url).rstrip("/")
+        """The address without a trailing slash; empty for `files`."""
+        return str(self.url or "").rstrip("/")
+
+    def folder(self, home: Path) -> Path:
+        """The folder of `files`: `path`, which may be absolute or start with `~`, else in the home."""
+        return home / (self.path or Path()).expanduser()
 
 
 class TrainerSettings(_Section):

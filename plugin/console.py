@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import math
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,9 +22,13 @@ from connectors.errors import DeskhandError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from connectors.waits import Wait
     from trainer.evaluate import Report
 
 INTERRUPTED = 130
+# In a log file: how long nothing is said at most while there is progress, and which waits are worth a line.
+LOG_EVERY_S = 30.0
+LOGGED_WAIT_S = 5.0
 
 
 def say(text: str) -> None:
@@ -48,47 +56,79 @@ def set_up_logging(verbose: bool) -> None:
 
 
 class Bar:
-    """A progress bar per stage; in a log file a line per quarter. Matches the callbacks of sync and training."""
+    """A progress bar per stage, and why it stands still where it does. Matches the callbacks of sync and training.
 
-    def __init__(self) -> None:
+    In a log file: a line per quarter, one after half a minute without, and one per longer wait.
+
+    Args:
+        clock: Seconds on a monotonic clock.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+        from plugin.bars import Bars
+
+        self._clock = clock
         self._console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("   {task.description:<21}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._bars = Bars(self._console, clock)
         self._tasks: dict[str, Any] = {}
-        self._quarters: dict[str, int] = {}
+        self._stage = "requests"
+        self._logged: dict[str, _Logged] = {}
+        self._waiting_s = 0.0
 
     def __enter__(self) -> Bar:
-        self._progress.start()
+        self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._bars.stop()
 
     def update(self, stage: str, done: int, total: int | None, note: str = "") -> None:
         """Moves a stage's bar; a total of 0 or None is one that nobody knows."""
+        self._stage = stage
         if not self._console.is_terminal:
             self._log(stage, done, total, note)
             return
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, note="", total=None)
-        self._progress.update(self._tasks[stage], completed=done, total=total or None, note=note)
+            self._tasks[stage] = self._bars.add_task(stage, note="", total=None)
+        self._bars.update(self._tasks[stage], completed=done, total=total or None, note=note)
+
+    def waiting(self, wait: Wait) -> None:
+        """Shows what the helpdesk has us wait for; called about once a second while it does."""
+        text = f"waiting {math.ceil(wait.seconds_left)} s: {wait.reason}"
+        if self._console.is_terminal:
+            self._bars.waiting = text if wait.seconds_left > 0 else ""
+        elif wait.seconds_left > max(self._waiting_s, LOGGED_WAIT_S):  # it counts down, so this is another one
+            say(f"   {self._stage:<21} {text}")
+        self._waiting_s = wait.seconds_left
 
     def _log(self, stage: str, done: int, total: int | None, note: str) -> None:
+        from plugin.bars import speed
+
+        now = self._clock()
         quarter = 4 * done // total if total else 0
-        key = f"{stage} {note}" if note.isidentifier() else stage
-        if quarter > self._quarters.get(key, 0):
-            self._quarters[key] = quarter
-            say(f"   {stage:<21} {done}/{total} {note}")
+        last = self._logged.setdefault(f"{stage} {note}" if note.isidentifier() else stage, _Logged(done, now, now))
+        if quarter <= last.quarter and now - last.at < LOG_EVERY_S:
+            return
+        last.quarter, last.at = max(quarter, last.quarter), now
+        parts = [f"   {stage:<21} {done}/{total}" if total else f"   {stage:<21} {done}"]
+        if done > last.first_done and now - last.first_at >= 1:
+            per_s = (done - last.first_done) / (now - last.first_at)
+            parts.append(speed(per_s))
+            if total and total > done:
+                parts.append(f"{timedelta(seconds=round((total - done) / per_s))} left")
+        say("  ".join([*parts, note] if note else parts))
+
+
+@dataclass(slots=True)
+class _Logged:
+    """Where a stage started, and what was last said of it in a log file."""
+
+    first_done: int
+    first_at: float
+    at: float
+    quarter: int = 0
 
 
 @contextmanager

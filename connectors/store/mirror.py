@@ -145,7 +145,8 @@ class Mirror(Part):
             known = {row[key]: row for row in self._by_ids(helpdesk, table, "*", list(rows), key)}
             news = [row for row in rows.values() if known.get(row[key]) != row]
             self._upsert(table, news, key)
-            changed += len(news)
+            # The same comment has other raw JSON in the helpdesk's events than in the ticket's own list.
+            changed += sum(_typed(known.get(row[key])) != _typed(row) for row in news)
             if table == "comments":
                 self._save_attachments(helpdesk, [one for one in batch if isinstance(one, Comment)])
         return changed
@@ -285,6 +286,10 @@ def _is_older(ticket: Ticket, old: Row) -> bool:
     if old["generated_at"] == ticket.generated_at:
         return bool(old["deleted"]) and not ticket.deleted
     return bool(old["generated_at"] > ticket.generated_at)
+
+
+def _typed(row: Row | None) -> Row | None:
+    return row and {name: value for name, value in row.items() if name != "raw"}
 
 
 def _row(helpdesk: str, record: Record, omit: tuple[str, ...] = ()) -> Row:

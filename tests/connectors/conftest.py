@@ -22,6 +22,8 @@ from connectors.settings import HelpdeskSettings
 from connectors.store.database import Store
 from connectors.zendesk.client import Zendesk
 
+pytest.register_assert_rewrite("tests.connectors.contract")
+
 TICKETS = 9
 LONG, NOTED, RATED, CLOSED = 3, 4, 5, 6  # tickets with something of their own
 LONG_TURNS = 130

@@ -1,4 +1,4 @@
-"""Faults below HTTP: broken connections, silence, nobody there; and limits that an answer states."""
+"""Faults below HTTP: broken connections, silence, nobody there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import RetriableError, SlowAnswerError
-from connectors.http import MAX_ATTEMPTS, MAX_PACE_S, Http
+from connectors.http import MAX_ATTEMPTS, Http
 
 
 @pytest.fixture
@@ -95,52 +95,3 @@ def test_who_can_ask_for_less_gives_up_on_slow_answers_early(scripted: Any, reac
     with pytest.raises(SlowAnswerError):
         reach(scripted.url).get("/a", slow_attempts=1)
     assert len(scripted.requests) == 3
-
-
-LIMIT = {"ratelimit-limit": "100", "ratelimit-reset": "20"}
-
-
-def test_a_share_of_the_limit_is_left_to_people(scripted: Any, reach: Callable[..., Http], naps: list[float]) -> None:
-    for remaining in ("11", "10", "0"):
-        scripted.says(headers={**LIMIT, "ratelimit-remaining": remaining})
-    http = reach(scripted.url, reserve=0.1)
-    http.get("/a")
-    assert naps == []
-    http.get("/a")
-    http.get("/a")
-    assert naps == [20, 20]
-
-
-def test_of_several_limits_the_one_that_lasts_longest_counts(
-    scripted: Any, reach: Callable[..., Http], naps: list[float]
-) -> None:
-    exports = {"Zendesk-RateLimit-incremental-exports": "total=10; remaining=1; resets=44"}
-    scripted.says(headers={**LIMIT, "ratelimit-remaining": "0", **exports})
-    reach(scripted.url).get("/a")
-    assert naps == [44]
-
-
-def test_a_single_tickets_limit_does_not_hold_up_all_others(
-    scripted: Any, reach: Callable[..., Http], naps: list[float]
-) -> None:
-    scripted.says(headers={"zendesk-ratelimit-tickets-update-per-ticket": "total=30; remaining=0; resets=468"})
-    reach(scripted.url).send("PUT", "/a", json={})
-    assert naps == [MAX_PACE_S]
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"ratelimit-remaining": "many", "ratelimit-limit": "100", "ratelimit-reset": "9"},
-        {"ratelimit-remaining": "0", "ratelimit-limit": "100"},
-        {"zendesk-ratelimit-x": "nonsense"},
-        {"zendesk-ratelimit-x": "total=\u00b2; remaining=; resets=9"},
-    ],
-)
-def test_odd_limits_do_no_harm(
-    headers: dict[str, str], scripted: Any, reach: Callable[..., Http], naps: list[float]
-) -> None:
-    scripted.says({"ok": 1}, headers=headers)
-    assert reach(scripted.url).get("/a") == {"ok": 1}
-    assert sum(naps) <= 9

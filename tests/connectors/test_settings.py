@@ -157,12 +157,68 @@ def test_all_problems_are_told_at_once_and_no_value_is(home: Path, monkeypatch: 
         ("bearer", {"token"}),
         ("api_token", {"email", "token"}),
         ("client_credentials", {"client_id", "client_secret"}),
+        ("authorization_code", {"client_id"}),
     ],
 )
 def test_each_kind_of_credential_says_what_it_lacks(home: Path, auth: str, missing: set[str]) -> None:
     save(home, f"[helpdesk]\nurl = '{HELPDESK['url']}'\nauth = '{auth}'")
     named = {line.split("]")[0].partition(".")[2] for line in str(complaint(home)).splitlines()[1:]}
     assert named == missing
+
+
+@pytest.mark.parametrize(
+    ("kind", "auth"),
+    [
+        ("zendesk", "bearer"),
+        *((kind, "token") for kind in ("freshdesk", "zammad", "request_tracker", "django_helpdesk", "files")),
+    ],
+)
+def test_a_kind_brings_its_name_and_its_usual_credential(home: Path, kind: str, auth: str) -> None:
+    place = "path = 'exported'" if kind == "files" else f"url = '{HELPDESK['url']}'"
+    token = "" if kind == "files" else f"[helpdesk]\ntoken = '{SECRET}'"
+    save(home, f"[helpdesk]\nkind = '{kind}'\n{place}", token)
+    helpdesk = load_settings(home).require_helpdesk()
+    assert (helpdesk.name, helpdesk.auth, helpdesk.base_url == "") == (kind, auth, kind == "files")
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ("kind = 'zammad'", {"url", "token"}),
+        ("kind = 'zammad'\nurl = 'x'\nauth = 'bearer'", {"url", "auth"}),
+        ("kind = 'zendesk'\nurl = 'https://a.example'\nauth = 'token'", {"auth"}),
+        ("kind = 'files'", {"path"}),
+        ("kind = 'files'\npath = 'x'\nauth = 'bearer'", {"auth"}),
+        ("kind = 'trello'\nurl = 'https://a.example'", {"kind", "token"}),
+        ("kind = ['zendesk']\nname = ''\nauth = 3\nscope = 'Read;'", {"kind", "auth", "scope"}),
+        ("name = 'Acme'\nurl = 'https://a.example'\nauth = 'token'", {"name", "auth"}),
+    ],
+)
+def test_what_does_not_fit_the_kind_is_said_by_field(home: Path, config: str, named: set[str]) -> None:
+    save(home, f"[helpdesk]\n{config}")
+    error = complaint(home)
+    assert {line.split("]")[0].partition(".")[2] for line in str(error).splitlines()[1:]} == named
+
+
+def test_how_a_kind_is_signed_in_to_is_said(home: Path) -> None:
+    save(home, f"[helpdesk]\nkind = 'zammad'\nurl = '{HELPDESK['url']}'\nauth = 'authorization_code'")
+    assert "'authorization_code' is not how zammad is signed in to: token" in str(complaint(home))
+
+
+@pytest.mark.parametrize(("path", "expected"), [("exported", "{home}/exported"), ("/srv/x", "/srv/x"), ("~/x", "~/x")])
+def test_the_folder_of_files_is_in_the_home_unless_it_is_absolute(home: Path, path: str, expected: str) -> None:
+    save(home, f"[helpdesk]\nkind = 'files'\npath = '{path}'")
+    folder = load_settings(home).require_helpdesk().folder(home)
+    assert folder == Path(expected.format(home=home)).expanduser()
+
+
+@pytest.mark.parametrize(("setting", "fits", "not_"), [("poll_s", "0.5", "0"), ("min_free_share", "0.9", "0.95")])
+def test_the_figures_have_their_limits(home: Path, setting: str, fits: str, not_: str) -> None:
+    known = f"[helpdesk]\nurl = '{HELPDESK['url']}'\ntoken = 'x'\n{setting} = "
+    save(home, known + fits)
+    assert getattr(load_settings(home).require_helpdesk(), setting) == float(fits)
+    save(home, known + not_)
+    assert setting in str(complaint(home))
 
 
 @pytest.mark.parametrize("token", ["abc\\n", "ab c", "ab\u2026c"])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import CredentialError, CursorError, RetriableError
+from connectors.records import Thread
 from connectors.store.database import Store
 from connectors.sync import sync
 from connectors.zendesk import client
@@ -136,10 +137,10 @@ def test_a_sync_killed_at_any_ticket_goes_on_with_the_comments(
     store = fresh()
     for left in range(9, 1, -1):  # each run gets one ticket further
         with monkeypatch.context() as patch:
-            kill_at(store, 1, patch, "save_comments")
+            kill_at(store, 1, patch, "save_thread")
             with pytest.raises(KilledError):
                 sync(zendesk, store)
-        assert len(store.history.tickets_due(DESK)) == left - 1
+        assert len(list(store.due.ids(DESK))) == left - 1
     assert sync(zendesk, store).comments_fetched == 1
     assert content(store) == content(whole)
 
@@ -209,7 +210,7 @@ def test_a_ticket_deleted_since_the_export_is_not_asked_for_again(zendesk: Zende
     desk.fault("/tickets/2/comments", 404)
     summary = sync(zendesk, store)
     assert summary.comments_fetched == 8
-    assert store.history.tickets_due(DESK) == []
+    assert list(store.due.ids(DESK)) == []
 
 
 def test_comments_that_the_worker_has_read_since_are_not_overwritten(
@@ -220,7 +221,7 @@ def test_comments_that_the_worker_has_read_since_are_not_overwritten(
         if ticket_id == "2":
             desk.reply(2, "And now?")
             with Store(store.path) as worker:
-                worker.history.save_conversation(DESK, zendesk.ticket("2"), *comments("2"))
+                worker.mirror.save_conversation(DESK, zendesk.ticket("2"), Thread("2", *comments("2")))
         return answer
 
     comments = zendesk.comments
@@ -234,7 +235,7 @@ def test_comments_that_may_not_be_read_do_not_keep_the_others_away(zendesk: Zend
     summary = sync(zendesk, store)
     assert summary.comments_fetched == 8
     assert "tickets/2/comments" in summary.skipped["comments"]
-    assert store.history.tickets_due(DESK) == ["2"]
+    assert list(store.due.ids(DESK)) == ["2"]
     assert sync(zendesk, store).comments_fetched == 1
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from connectors.errors import ConfigError, CredentialError, DeskhandError, FatalError, RetriableError, StoreError
+from connectors.waits import Wait
 from plugin.console import Bar, errors_explained, print_report, say, set_up_logging, show, show_json
 from trainer.evaluate import ReplyScore, Report, RouteScore
 
@@ -94,6 +96,102 @@ def test_in_a_log_file_a_bar_is_a_line_per_quarter(capsys: Said) -> None:
         ["train", "25/100"], ["train", "50/100"], ["train", "75/100"], ["train", "100/100"],
         ["evaluate", "4/4"], ["evaluate", "4/4"],
     ]  # fmt: skip
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_in_a_log_file_half_a_minute_is_not_silent(capsys: Said, clock: Clock) -> None:
+    with Bar(clock=clock) as bar:
+        for page in range(1, 13):
+            clock.now += 10
+            bar.update("users", 100 * page, None)
+            bar.update("tickets", 1000 * page, 124_000, "so far")
+    assert capsys.readouterr().err.splitlines() == [
+        "   users                 400  10/s",
+        "   tickets               4000/124000  100/s  0:20:00 left  so far",
+        "   users                 700  10/s",
+        "   tickets               7000/124000  100/s  0:19:30 left  so far",
+        "   users                 1000  10/s",
+        "   tickets               10000/124000  100/s  0:19:00 left  so far",
+    ]
+
+
+def test_in_a_log_file_a_longer_wait_is_a_line(capsys: Said, clock: Clock) -> None:
+    with Bar(clock=clock) as bar:
+        bar.update("tickets", 1000, None)
+        for seconds, reason in ((43, "rate limit of incremental-exports"), (4, "server asked"), (6, "server asked")):
+            for left in range(seconds, -1, -1):
+                bar.waiting(Wait(reason, left - 0.2 if left else 0.0, 1))
+    assert capsys.readouterr().err.splitlines() == [
+        "   tickets               waiting 43 s: rate limit of incremental-exports",
+        "   tickets               waiting 6 s: server asked",
+    ]
+
+
+def test_a_wait_before_any_stage_is_told_too(capsys: Said) -> None:
+    with Bar() as bar:
+        bar.waiting(Wait("server asked", 30.0, 2))
+    assert "waiting 30 s: server asked" in capsys.readouterr().err
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch, capsys: Said, clock: Clock) -> Iterator[Callable[..., list[str]]]:
+    """A terminal: gives what its last refresh showed, line by line."""
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def lines(show: Callable[[Bar], None], *, columns: int = 100) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        with Bar(clock=clock) as bar:
+            show(bar)
+            capsys.readouterr()
+            bar._bars.refresh()
+            shown = capsys.readouterr().err.rpartition("\x1b[2K")[2]  # what the last refresh wrote anew
+        return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in shown.splitlines()]
+
+    return lines
+
+
+def test_a_bar_has_a_speed_and_the_time_left(lines: Callable[..., list[str]], clock: Clock) -> None:
+    def show(bar: Bar) -> None:
+        for page in range(1, 12):
+            bar.update("users", 5 * page, None)
+            bar.update("tickets", 1000 * page, 124_000, "and their comments")
+            clock.now += 10
+
+    users, tickets = lines(show)
+    assert re.fullmatch(r"   users  .* 55/\? .* 0:01:50 +0\.5/s", users)
+    assert re.fullmatch(r"   tickets  .* 11000/124000 +0:18:50 left 100/s +and their comments", tickets)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_a_wait_is_shown_whole_on_any_terminal_and_gone_when_it_is_over(
+    columns: int, lines: Callable[..., list[str]]
+) -> None:
+    def show(bar: Bar) -> None:
+        bar.update("tickets", 10_000, 124_000, "of [bold]all[/bold], however long this note may be")
+        bar.waiting(Wait("rate limit of incremental-exports", 42.3, 1))
+
+    tickets, wait = lines(show, columns=columns)
+    assert " 10000/124000 " in tickets
+    assert wait == "   waiting 43 s: rate limit of incremental-exports"
+
+    def over(bar: Bar) -> None:
+        show(bar)
+        bar.waiting(Wait("rate limit of incremental-exports", 0.0, 1))
+
+    assert len(lines(over, columns=columns)) == 1
 
 
 @pytest.fixture

@@ -211,3 +211,15 @@ def test_customers_who_wait_are_those_of_open_tickets_that_changed(store: Store,
     )  # fmt: skip
     store.due.drop(DESK, "5")
     assert store.due.waiting_customers(DESK, 1_600_000_000) == [("1", at)]
+
+
+def test_the_same_comment_with_other_raw_json_is_kept_and_not_counted(
+    store: Store, ticket: MakeTicket, comment: MakeComment
+) -> None:
+    store.mirror.save(DESK, [ticket(), comment(raw={"event_type": "Comment"})])
+    assert store.mirror.save(DESK, [comment(raw={"type": "Comment"})]) == {}
+    assert all_of(store, "comments")[0]["raw"] == '{"type":"Comment"}'
+
+
+def test_half_an_emoji_in_raw_json_does_not_lose_the_page(store: Store, ticket: MakeTicket) -> None:
+    assert store.mirror.save(DESK, [ticket(raw={"subject": "hi \ud83d"}, fields=(("1", "\ud83d"),))]) == {"tickets": 1}
