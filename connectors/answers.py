@@ -13,6 +13,7 @@ from connectors.errors import (
     FatalError,
     ForbiddenError,
     NotFoundError,
+    RefusedError,
     RetriableError,
     SlowAnswerError,
     StaleTicketError,
@@ -99,4 +100,4 @@ def refusal(status: int, what: str, retry_after_s: float | None) -> DeskhandErro
         return kind(what, hint="try again later", retry_after_s=retry_after_s)
     if status < 400:
         return FatalError(f"{what}, a redirect; not followed", hint="check the helpdesk's address")
-    return FatalError(what, hint="this is likely a bug in Deskhand or a changed API")
+    return RefusedError(what, hint="this is likely a bug in Deskhand or a changed API", status=status)

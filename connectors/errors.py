@@ -48,6 +48,18 @@ class FatalError(DeskhandError):
     """Going on makes no sense before a person has changed something."""
 
 
+class RefusedError(FatalError):
+    """The helpdesk understood and does not want to: a 4xx that no other error is for.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 400) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
 class ConfigError(FatalError):
     """A setting is missing or wrong; the message lists all problems at once."""
 

@@ -107,7 +107,7 @@ def _sync_stream(
             if page.listed and page.done:
                 summary.changed += Counter({page.listed: store.mirror.prune(name, page.listed, listed)})
         summary.pages += 1
-        done += len(page.records)
+        done += sum(hasattr(record, "id") for record in page.records)  # not what rides with them
         progress(stream, done, done if page.done else total)
 
 

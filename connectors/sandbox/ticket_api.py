@@ -28,15 +28,17 @@ DELETED_ORDER = {"id": ("id",), "subject": ("subject", "id"), "deleted_at": ("de
 
 @ticket_api.get("/tickets")
 def list_tickets() -> Response:
-    """Tickets that are not deleted, oldest first."""
+    """Tickets that are not deleted, oldest first; with ``sort=-updated_at`` the latest change first."""
     beside: dict[str, Any] = {}
+    descending = request.args.get("sort") == "-updated_at"
+    order = ("updated_at", "id") if descending else ("created_at", "id")
 
     def build(part: list[Row]) -> list[dict[str, Any]]:
         tickets, lists = tickets_with_sideloads(part)
         beside.update(lists)
         return tickets
 
-    answer = page("tickets", Select("tickets", "deleted_at is null", order=("created_at", "id")), build)
+    answer = page("tickets", Select("tickets", "deleted_at is null", order=order, descending=descending), build)
     return jsonify(answer | beside)
 
 

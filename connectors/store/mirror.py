@@ -82,9 +82,10 @@ class Mirror(Part):
                 if kind is not Comment and kind is not Satisfaction and kind is not TicketMetrics and kind in kinds:
                     changed[table] += self._save_rows(helpdesk, table, kinds[kind])
             changed["tickets"] += self._save_tickets(helpdesk, kinds.get(Ticket, ()))
-            for kind in (Satisfaction, TicketMetrics, Comment):
-                known = self._of_known_tickets(helpdesk, kinds.get(kind, ()))
-                changed[_TABLES[kind]] += self._save_rows(helpdesk, _TABLES[kind], known)
+            # A rating may come before its ticket does, and will not come again; comments do, with their ticket.
+            for kind, must_be_here in ((Satisfaction, False), (TicketMetrics, True), (Comment, True)):
+                kept = self._of_kept_tickets(helpdesk, kinds.get(kind, ()), must_be_here=must_be_here)
+                changed[_TABLES[kind]] += self._save_rows(helpdesk, _TABLES[kind], kept)
             for thread in kinds.get(Thread, ()):
                 changed["comments"] += self.save_thread(helpdesk, thread)
             for recheck in kinds.get(Recheck, ()):
@@ -118,8 +119,8 @@ class Mirror(Part):
                 rows.append(row)
                 # The same ticket may come twice in a page; the second is compared with the first.
                 known[ticket.id] = row
-                if ticket.deleted and old:
-                    self._erase(helpdesk, ticket.id, was_there=not old["deleted"])
+                if ticket.deleted:
+                    self._erase(helpdesk, ticket.id, was_there=bool(old and not old["deleted"]))
             self._upsert("tickets", rows)
             self._save_fields(helpdesk, [one for one in batch if one.id in {row["id"] for row in rows}])
         return changed
@@ -162,25 +163,24 @@ class Mirror(Part):
         ]
         self._store.many("insert or replace into attachments values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def _of_known_tickets(self, helpdesk: str, records: Sequence[T]) -> list[T]:
-        """Those whose ticket is here and not deleted.
+    def _of_kept_tickets(self, helpdesk: str, records: Sequence[T], *, must_be_here: bool = True) -> list[T]:
+        """Those whose ticket is not deleted, and is here where it must be.
 
         Ratings and events are listed for deleted tickets too; a comment may have been read just before the deletion.
         """
         wanted = {one.ticket_id for one in records}  # type: ignore[attr-defined]
-        there = {
-            row["id"]
+        deleted = {
+            row["id"]: bool(row["deleted"])
             for batch in batches(wanted)
             for row in self._by_ids(helpdesk, "tickets", "id, deleted", batch)
-            if not row["deleted"]
         }
-        return [one for one in records if one.ticket_id in there]  # type: ignore[attr-defined]
+        return [one for one in records if not deleted.get(one.ticket_id, must_be_here)]  # type: ignore[attr-defined]
 
     def save_thread(self, helpdesk: str, thread: Thread) -> int:
         """Replaces a ticket's comments by the ones just read and marks them as complete; returns how many changed."""
         with self._store.transaction():
             self._save_rows(helpdesk, "users", thread.authors)
-            known = self._of_known_tickets(helpdesk, thread.comments)
+            known = self._of_kept_tickets(helpdesk, thread.comments)
             gone = self._store.rows(
                 "select id from comments where helpdesk = ? and ticket_id = ?", (helpdesk, thread.ticket_id)
             )
@@ -223,9 +223,10 @@ class Mirror(Part):
 
     def _delete(self, helpdesk: str, deletion: Deletion) -> int:
         old = next(self._by_ids(helpdesk, "tickets", _STATE, [deletion.ticket_id]), None)
-        if old is None or old["deleted"]:
+        there = bool(old and not old["deleted"])
+        self._erase(helpdesk, deletion.ticket_id, was_there=there)
+        if not there:
             return 0
-        self._erase(helpdesk, deletion.ticket_id, was_there=True)
         self._store.execute(
             """update tickets set deleted = 1, status = 'deleted', comments_due = 0, url = '',
                    generated_at = max(generated_at, ?), updated_at = max(updated_at, ?)

@@ -158,9 +158,13 @@ def test_merged_tickets_and_what_the_helpdesk_counts_are_kept(store: Store, tick
     assert all_of(store, "ticket_metrics")[0]["replies"] == 2
 
 
-def test_comments_and_ratings_of_unknown_tickets_are_left_out(store: Store, comment: MakeComment) -> None:
-    rated = Satisfaction("1", "7", "bad", "", "2026-01-01T00:00:00Z")
-    assert store.mirror.save(DESK, [comment(), rated, TicketMetrics("7", 1), Recheck("7")]) == {}
+def test_comments_of_unknown_tickets_are_left_out_and_ratings_kept(store: Store, comment: MakeComment) -> None:
+    """A rating that came before its ticket does not come again; comments come with their ticket."""
+    rated = Satisfaction("1", "7", "bad", "never again", "2026-01-01T00:00:00Z")
+    assert store.mirror.save(DESK, [comment(), TicketMetrics("7", 1), Recheck("7")]) == {}
+    assert store.mirror.save(DESK, [rated]) == {"satisfaction_ratings": 1}
+    store.mirror.save(DESK, [Deletion("7", 5)])
+    assert all_of(store, "satisfaction_ratings") == []
 
 
 @pytest.mark.parametrize("due", ["thread", "settle"])

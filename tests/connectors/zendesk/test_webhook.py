@@ -1,4 +1,4 @@
-"""Webhooks: only what our helpdesk signed, only now, and only in the shape that we set up."""
+"""Webhooks: set up once, fired by customers only; only what our helpdesk signed, only now, is believed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import WebhookError
-from connectors.zendesk import webhook
+from connectors.errors import SkippableError, WebhookError
+from connectors.records import WriteBack
+from connectors.sandbox.state import database
+from connectors.zendesk import webhook, webhook_setup
 from connectors.zendesk.client import Zendesk
 
 # From Zendesk's documentation.
@@ -157,3 +159,121 @@ def test_a_webhook_of_the_running_helpdesk_is_believed(
     assert event.delivery_id
     with pytest.raises(WebhookError):
         connect(desk.url, webhook_secret="other").read_webhook(request.headers, request.body)
+
+
+# Setting it up
+
+HOOK = "http://127.0.0.1:9/hook"
+
+
+def trigger_of(desk: Any) -> dict[str, Any]:
+    (trigger,) = desk.call("GET", "/api/v2/triggers")["triggers"]
+    return dict(trigger)
+
+
+def fired(desk: Any, ticket_id: str) -> int:
+    return len(desk.call("GET", f"/sandbox/deliveries?ticket_id={ticket_id}")["deliveries"])
+
+
+def test_the_webhook_is_set_up_once(zendesk: Zendesk, desk: Any) -> None:
+    secret = zendesk.install_webhook(HOOK)
+    assert len(secret) > 20
+    assert zendesk.install_webhook(HOOK) == secret
+    assert len(desk.call("GET", "/api/v2/webhooks")["webhooks"]) == 1
+    assert trigger_of(desk)["actions"][0]["value"][1] == webhook.TRIGGER_BODY
+    assert zendesk.install_webhook("http://127.0.0.1:9/other") != secret
+    assert len(desk.call("GET", "/api/v2/triggers")["triggers"]) == 2
+
+
+def test_ours_is_found_among_many(zendesk: Zendesk, desk: Any, rows: Any) -> None:
+    rows(2)
+    for number in range(5):
+        body = {"webhook": {"name": "x", "endpoint": f"http://127.0.0.1:9/{number}"}}
+        hook = desk.call("POST", "/api/v2/webhooks", body)["webhook"]
+        action = {"field": "notification_webhook", "value": [hook["id"], "{}"]}
+        conditions = {"all": [{"field": "status", "operator": "is", "value": "new"}], "any": []}
+        desk.call(
+            "POST", "/api/v2/triggers", {"trigger": {"title": "x", "conditions": conditions, "actions": [action]}}
+        )
+    secret = zendesk.install_webhook(HOOK)
+    assert zendesk.install_webhook(HOOK) == secret
+    assert len(desk.call("GET", "/api/v2/webhooks")["webhooks"]) == 6
+    assert len(desk.call("GET", "/api/v2/triggers")["triggers"]) == 6
+
+
+def test_a_trigger_that_is_missing_is_made(zendesk: Zendesk, desk: Any) -> None:
+    secret = zendesk.install_webhook(HOOK)
+    desk.call("DELETE", f"/api/v2/triggers/{trigger_of(desk)['id']}")
+    assert zendesk.install_webhook(HOOK) == secret
+    assert trigger_of(desk)["title"] == webhook_setup.TITLE
+    ticket_id = desk.open_ticket("Where is my parcel?")
+    assert fired(desk, ticket_id) == 1
+
+
+def test_only_customers_fire_it(zendesk: Zendesk, desk: Any) -> None:
+    ticket_id = desk.open_ticket("Where is my parcel?")
+    zendesk.install_webhook(HOOK)
+    zendesk.write_back(zendesk.ticket(ticket_id), WriteBack("<p>x</p>", "Deskhand s-1", group_id="2104", tags=("t",)))
+    answer = {"comment": {"body": "In Tilburg.", "public": True, "author_id": 5001}, "status": "open"}
+    desk.call("PUT", f"/api/v2/tickets/{ticket_id}", {"ticket": answer})
+    assert fired(desk, ticket_id) == 0, "our own note must not bring us back"
+    desk.reply(int(ticket_id), "And when will it come?")
+    assert fired(desk, ticket_id) == 1
+
+
+@pytest.mark.parametrize("channel", ["chat", "native_messaging", "whatsapp"])
+def test_so_it_is_on_chat_and_messaging_channels(channel: str, zendesk: Zendesk, desk: Any) -> None:
+    ticket_id = desk.open_ticket("Where is my parcel?")
+    with desk.sandbox.app.app_context():
+        database().execute("update tickets set channel = ? where id = ?", [channel, int(ticket_id)])
+        database().conn.commit()
+    zendesk.install_webhook(HOOK)
+    zendesk.write_back(zendesk.ticket(ticket_id), WriteBack("<p>x</p>", "Deskhand s-1"))
+    assert fired(desk, ticket_id) == 0
+    desk.reply(int(ticket_id), "And when will it come?")
+    assert fired(desk, ticket_id) == 1
+
+
+def test_our_own_user_is_left_out_by_name_where_that_is_allowed(zendesk: Zendesk, desk: Any) -> None:
+    zendesk.install_webhook(HOOK)
+    everybody = {"field": "role", "operator": "is", "value": "end_user"}
+    not_us = {"field": "role", "operator": "is_not", "value": "5099"}
+    conditions = trigger_of(desk)["conditions"]["all"]
+    assert everybody in conditions
+    assert not_us in conditions
+    desk.call("DELETE", f"/api/v2/triggers/{trigger_of(desk)['id']}")
+    desk.fault("triggers", 422, method="POST")
+    zendesk.install_webhook(HOOK)
+    conditions = trigger_of(desk)["conditions"]["all"]
+    assert everybody in conditions
+    assert not_us not in conditions
+
+
+@pytest.mark.parametrize("path", ["webhooks", "triggers", "signing_secret"])
+@pytest.mark.parametrize("status", [403, 404])
+def test_who_may_not_set_it_up_is_told_how_it_is_done_by_hand(
+    path: str, status: int, zendesk: Zendesk, refuse: Any
+) -> None:
+    refuse((path, status))
+    with pytest.raises(SkippableError, match="may not set up webhooks") as caught:
+        zendesk.install_webhook(HOOK)
+    assert HOOK in caught.value.hint
+    assert webhook.TRIGGER_BODY in caught.value.hint
+
+
+def test_a_helpdesk_that_refuses_the_trigger_is_set_up_by_hand(zendesk: Zendesk, desk: Any) -> None:
+    desk.fault("triggers", 422, method="POST", times=2)
+    with pytest.raises(SkippableError, match="refused") as caught:
+        zendesk.install_webhook(HOOK)
+    assert HOOK in caught.value.hint
+
+
+def test_what_somebody_switched_off_is_left_off(zendesk: Zendesk, desk: Any) -> None:
+    zendesk.install_webhook(HOOK)
+    for table, column in (("triggers", "active = 0"), ("webhooks", "status = 'inactive'")):
+        with desk.sandbox.app.app_context():
+            database().execute(f"update {table} set {column}")
+            database().conn.commit()
+        with pytest.raises(SkippableError, match=f"the {table[:-1]} .* switched it off") as caught:
+            zendesk.install_webhook(HOOK)
+        assert "Admin Center" in caught.value.hint
