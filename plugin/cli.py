@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 if TYPE_CHECKING:
+    from connectors.helpdesk import Helpdesk
     from connectors.settings import Settings
     from connectors.store.database import Store
-    from connectors.zendesk.client import Zendesk
+    from plugin.console import Bar
     from trainer.registry import Registry
 
 HOME = click.option(
@@ -66,61 +68,145 @@ def demo(home: Path | None, once: bool, port: int, helpdesk_port: int, retrain: 
 
 @deskhand.command()
 @HOME
-@click.option("--url", prompt="Address of your Zendesk (https://acme.zendesk.com)", help="Address of the helpdesk.")
+@click.option(
+    "--kind",
+    type=click.Choice(["zendesk", "freshdesk", "zammad", "request_tracker", "django_helpdesk", "files"]),
+    default="zendesk",
+    show_default=True,
+    envvar="DESKHAND_HELPDESK__KIND",
+    help="Which helpdesk; files: exported tickets in a folder.",
+)
+@click.option("--url", envvar="DESKHAND_HELPDESK__URL", help="Address of the helpdesk: https://acme.zendesk.com")
+@click.option("--path", envvar="DESKHAND_HELPDESK__PATH", help="For files: the folder.")
 @click.option(
     "--auth",
-    type=click.Choice(["client_credentials", "bearer", "api_token"]),
-    default="client_credentials",
-    show_default=True,
-    prompt="How to sign in",
-    help="An OAuth client, an access token, or a legacy API token.",
+    type=click.Choice(["client_credentials", "authorization_code", "bearer", "api_token", "token"]),
+    envvar="DESKHAND_HELPDESK__AUTH",
+    help="How to sign in. Zendesk: an OAuth client by itself or by an agent's consent, an access token, or a legacy "
+    "API token. All others: token.",
 )
-@click.option("--email", default="", help="For api_token: the agent's address.")
-@click.option("--client-id", default="", help="For client_credentials.")
-def init(home: Path | None, url: str, auth: str, email: str, client_id: str) -> None:
-    """Connect a helpdesk: asks for the credential, checks it, writes config.toml and secrets.toml."""
-    from plugin.setup import connect
+@click.option("--email", default="", envvar="DESKHAND_HELPDESK__EMAIL", help="For api_token: the agent's address.")
+@click.option("--client-id", default="", envvar="DESKHAND_HELPDESK__CLIENT_ID", help="The OAuth client's identifier.")
+@click.option(
+    "--token-stdin", is_flag=True, help="Read the token or client secret from the standard input's first line."
+)
+@click.option(
+    "--callback-port",
+    type=click.IntRange(0, 65535),
+    default=8643,
+    show_default=True,
+    help="For authorization_code: the OAuth client must list http://127.0.0.1:PORT/callback. 0 takes a free one.",
+)
+@click.option(
+    "--paste", is_flag=True, help="For authorization_code with a browser on another machine: asks for the answer."
+)
+@click.option("--wait", "wait_s", default=300.0, show_default=True, help="Seconds to wait for the browser.")
+@click.option(
+    "--public-url", default="", envvar="DESKHAND_PLUGIN__PUBLIC_URL", help="How the helpdesk reaches Deskhand."
+)
+@click.option(
+    "--install-webhook/--no-install-webhook",
+    default=None,
+    help="Have the helpdesk call Deskhand when a customer writes; needs --public-url. Asked for in a terminal.",
+)
+def init(
+    home: Path | None,
+    kind: str,
+    url: str | None,
+    path: str | None,
+    auth: str | None,
+    email: str,
+    client_id: str,
+    token_stdin: bool,
+    callback_port: int,
+    paste: bool,
+    wait_s: float,
+    public_url: str,
+    install_webhook: bool | None,
+) -> None:
+    """Connect a helpdesk: asks for the credential, checks it, writes config.toml and secrets.toml.
 
-    if auth == "api_token" and not email:
-        email = click.prompt("The agent's e-mail address")
-    if auth == "client_credentials" and not client_id:
-        client_id = click.prompt("The OAuth client's identifier")
-    secret = click.prompt("Secret" if auth == "client_credentials" else "Token", hide_input=True)
-    connect(_home(home), url=url, auth=auth, email=email, client_id=client_id, secret=secret)
+    For scripts, every answer can be an option or the variable of its setting (DESKHAND_HELPDESK__URL). Secrets come
+    from DESKHAND_HELPDESK__TOKEN or DESKHAND_HELPDESK__CLIENT_SECRET, or by --token-stdin.
+    """
+    from functools import partial
+
+    from plugin.consent import sign_in
+    from plugin.setup import Answers, ask, connect
+
+    given = Answers(kind=kind, url=url, path=path, auth=auth, email=email, client_id=client_id)
+    helpdesk, secret = ask(given, token_stdin=token_stdin)
+    if install_webhook is None:
+        install_webhook = bool(public_url) and _is_terminal() and click.confirm("Install the webhook?", err=True)
+    pasted = partial(click.prompt, "Address that the browser was sent to", err=True)
+    connect(
+        _home(home),
+        helpdesk,
+        secret,
+        sign_in=partial(sign_in, port=callback_port, wait_s=wait_s, paste=pasted if paste else None),
+        public_url=public_url,
+        install_webhook=install_webhook,
+    )
 
 
 @deskhand.command()
 @HOME
 @JSON
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Leave out what changed before (UTC). Counts for a first sync and with --full.",
+)
+@click.option("--only", multiple=True, metavar="STREAM", help="Only this stream; may be given several times.")
 @click.option("--full", is_flag=True, help="Read everything again; nothing stored is lost.")
-def sync(home: Path | None, as_json: bool, full: bool) -> None:
-    """Bring tickets, comments, users, groups, macros, articles and ratings up to date."""
-    from dataclasses import asdict
+@click.option("--dry-run", is_flag=True, help="Say what would be read; read and write nothing.")
+def sync(
+    home: Path | None, as_json: bool, since: datetime | None, only: tuple[str, ...], full: bool, dry_run: bool
+) -> None:
+    """Bring tickets, comments, users, groups, macros, articles and the rest up to date.
 
-    from connectors import sync as syncing
-    from connectors.errors import FatalError
-    from plugin.console import Bar, show, show_json
+    Safe to kill, and to run from cron: a run that finds another one at work says so and ends. Exit code 75: part of it
+    could not be had this time, run it again.
+    """
+    from plugin import syncing
+    from plugin.console import Bar
 
     settings = _settings(home)
-    with (
-        closing(_helpdesk(settings)) as helpdesk,
-        syncing.exclusive(settings.home, "sync"),
-        _store(settings) as store,
-        Bar() as bar,
-    ):
-        summary = syncing.sync(helpdesk, store, full=full, progress=bar.update)
-        counts = store.history.counts(helpdesk.name)
-    if why := summary.skipped.get("tickets"):
-        raise FatalError(f"no tickets could be read: {why}", hint="use an admin's credential: deskhand init")
+    moment = int(since.replace(tzinfo=UTC).timestamp()) if since else 0
+    bar = Bar()
+    with closing(_helpdesk(settings, bar)) as helpdesk:
+        if dry_run:
+            syncing.show_preview(settings, helpdesk, full=full, since=moment, only=only, as_json=as_json)
+        else:
+            syncing.run(settings, helpdesk, bar, full=full, since=moment, only=only, as_json=as_json)
+
+
+@deskhand.command()
+@HOME
+@JSON
+def doctor(home: Path | None, as_json: bool) -> None:
+    """Look for what is wrong with the installation, and say how to mend it; writes nothing.
+
+    Asks the helpdesk what this credential may read. Exit code 1: something has to be mended.
+    """
+    import sys
+    from dataclasses import asdict
+
+    from plugin.console import show, show_json
+    from plugin.doctor import examine
+
+    settings = _settings(home)
+    findings = []
+    for finding in examine(settings, lambda: _helpdesk(settings)):
+        findings.append(finding)
+        if not as_json:
+            show(f"{finding.state:<6} {finding.what:<22} {finding.message}".rstrip())
+            if finding.hint:
+                show(f"{'':<29} {finding.hint}")
     if as_json:
-        show_json(asdict(summary) | {"stored": counts})
-        return
-    for stream, changed in summary.changed.items():
-        show(f"{stream:<22} {changed:>7} new or changed, {counts[stream]} stored")
-    show(f"{'comments':<22} of {summary.comments_fetched} tickets read, {counts['comments']} stored")
-    for stream, why in summary.skipped.items():
-        show(f"{stream:<22} skipped: {why}")
-    show(f"{summary.seconds:.1f} s")
+        show_json([asdict(finding) for finding in findings])
+    if any(finding.state == "wrong" for finding in findings):
+        sys.exit(1)
 
 
 @deskhand.command()
@@ -160,7 +246,7 @@ def curate(home: Path | None, as_json: bool, ticket: str | None) -> None:
 @JSON
 def train(home: Path | None, as_json: bool) -> None:
     """Curate, train and judge a new version. It goes live by: deskhand promote."""
-    from connectors.sync import exclusive
+    from connectors.lock import exclusive
     from plugin.console import Bar, print_report, say, show, show_json
     from trainer.curate import curate as run_curation
     from trainer.registry import Registry
@@ -254,6 +340,7 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
     """Draft a reply for a ticket and print it; nothing is written to the helpdesk."""
     from dataclasses import asdict
 
+    from connectors.records import Thread
     from plugin.console import show, show_json
     from plugin.note import unsupported
     from trainer.predictor import Predictor
@@ -262,7 +349,7 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
     with closing(_helpdesk(settings)) as helpdesk, _store(settings) as store:
         ticket = helpdesk.ticket(ticket_id)
         comments, authors = helpdesk.comments(ticket_id)
-        store.history.save_conversation(helpdesk.name, ticket, comments, authors)
+        store.mirror.save_conversation(helpdesk.name, ticket, Thread(ticket_id, tuple(comments), tuple(authors)))
         suggestion = Predictor.load(settings, store).suggest(
             ticket,
             store.history.user(helpdesk.name, ticket.requester_id),
@@ -302,6 +389,51 @@ def serve(home: Path | None) -> None:
         serving.wait()
 
 
+@deskhand.command()
+@HOME
+@click.option("--every", type=float, help="Seconds between two looks; [helpdesk] poll_s where it is left out.")
+@click.option("--once", is_flag=True, help="One look, then end: for cron.")
+def watch(home: Path | None, every: float | None, once: bool) -> None:
+    """Look for new customer messages every so often, for helpdesks that post no webhooks.
+
+    Beside `deskhand serve`, whose worker drafts for what is found.
+    """
+    import signal
+    import sys
+    import time
+
+    from plugin.console import say
+    from plugin.watch import Watcher
+
+    settings = _settings(home)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    pause_s = every or settings.require_helpdesk().poll_s
+    with closing(_helpdesk(settings)) as helpdesk, _store(settings) as store:
+        watcher = Watcher(helpdesk, store, settings.home)
+        while True:
+            if found := watcher.look():
+                say(f"{found} tickets to look at")
+            if once:
+                return
+            time.sleep(pause_s)
+
+
+@deskhand.command()
+@HOME
+@click.option("--form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def export(home: Path | None, form: Literal["jsonl", "csv"], folder: Path) -> None:
+    """Write what is stored as a folder of JSONL or CSV files, in the form that kind = "files" reads."""
+    from connectors.files.export import export as run
+
+    from plugin.console import show
+
+    settings = _settings(home)
+    with _store(settings) as store:
+        for name, rows in run(store, settings.require_helpdesk().name, folder, form=form).items():
+            show(f"{name:<22} {rows:>8} rows")
+
+
 @deskhand.group()
 def app() -> None:
     """The app for the helpdesk's sidebar."""
@@ -317,6 +449,12 @@ def package(output: Path) -> None:
     from plugin.console import show
 
     show(f"{write_package(output)} files in {output}")
+
+
+def _is_terminal() -> bool:
+    import sys
+
+    return sys.stdin.isatty()
 
 
 def _environment_home() -> Path | None:
@@ -344,10 +482,10 @@ def _store(settings: Settings) -> Store:
     return Store(settings.database_path)
 
 
-def _helpdesk(settings: Settings) -> Zendesk:
+def _helpdesk(settings: Settings, bar: Bar | None = None) -> Helpdesk:
     from connectors.vendors import open_helpdesk
 
-    return open_helpdesk(settings)
+    return open_helpdesk(settings, on_wait=bar.waiting if bar else None)
 
 
 def _registry(home: Path | None) -> Registry:

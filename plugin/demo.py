@@ -18,14 +18,16 @@ from pathlib import Path
 import requests
 
 from connectors.errors import FatalError
+from connectors.lock import exclusive
 from connectors.sandbox.server import Sandbox
 from connectors.settings import Settings, load_settings, write_home
 from connectors.store.database import Store
-from connectors.sync import exclusive, sync
+from connectors.sync import sync
 from connectors.vendors import open_helpdesk
 from plugin.app_package import APP_FOLDER
 from plugin.console import Bar, print_report, say, show
 from plugin.serving import Serving
+from plugin.syncing import traffic
 from trainer.curate import curate
 from trainer.registry import Registry
 from trainer.train import train
@@ -128,7 +130,7 @@ def _sync(settings: Settings) -> None:
     client.close()
     say(
         f"   {counts['tickets']} tickets, {counts['comments']} comments, {counts['articles']} articles, "
-        f"{client.http.requests_made} requests, {summary.seconds:.1f} s"
+        f"{traffic(client)['requests_made']:.0f} requests, {summary.seconds:.1f} s"
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from connectors.errors import DeskhandError, RetriableError, SkippableError, StaleTicketError
 from connectors.helpdesk import Helpdesk
-from connectors.records import Ticket, WriteBack
+from connectors.records import Thread, Ticket, WriteBack
 from connectors.settings import PluginSettings
 from connectors.store.database import Store
 from connectors.store.inbox import Job
@@ -130,7 +130,8 @@ class Worker:
         """The ticket and its comments as they are now, also into the store."""
         ticket = self._helpdesk.ticket(ticket_id)
         comments, authors = self._helpdesk.comments(ticket_id)
-        self._store.history.save_conversation(self._helpdesk.name, ticket, comments, authors)
+        thread = Thread(ticket_id, tuple(comments), tuple(authors))
+        self._store.mirror.save_conversation(self._helpdesk.name, ticket, thread)
         return ticket
 
     def _write(self, ticket: Ticket, suggestion: Suggestion) -> str:
@@ -142,11 +143,12 @@ class Worker:
             note_html=note.render(suggestion, applied=route is not None) if shows else "",
             marker=note.marker(suggestion),
             group_id=route.group_id if route else None,
+            draft=suggestion.draft if shows else "",
         )
         written = self._helpdesk.write_back(ticket, update)
         if written and route:
             # So that the sidebar says 'set' at once and not after the next sync.
-            self._store.history.save(self._helpdesk.name, [replace(ticket, group_id=route.group_id)])
+            self._store.mirror.save(self._helpdesk.name, [replace(ticket, group_id=route.group_id)])
         if shows:
             self._store.suggestions.note_posted(suggestion.id)
         return ("note" if shows else "silent") + (f", routed to {route.group_name}" if route else "")

@@ -17,7 +17,7 @@ import requests
 from connectors.errors import FatalError
 from connectors.settings import Settings, load_settings
 from connectors.store.database import Store
-from connectors.sync import exclusive
+from connectors.lock import exclusive
 from plugin import demo
 from trainer.registry import Registry
 
