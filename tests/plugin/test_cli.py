@@ -65,7 +65,7 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 def test_the_commands_are_the_ones_that_are_documented() -> None:
     names = {" ".join(names) for names in commands(deskhand)}
-    wanted = "init sync curate train evaluate models promote rollback suggest serve demo"
+    wanted = "init doctor sync watch export curate train evaluate models promote rollback suggest serve demo"
     assert {*wanted.split(), "app package"} <= names
 
 
@@ -81,9 +81,12 @@ def test_sync_says_what_is_stored_and_a_second_one_that_nothing_is_new(run: Run,
     settings.database_path.unlink()
     first = json.loads(run("sync", "--json").stdout)
     assert first["changed"]["tickets"] == first["stored"]["tickets"] == 16
-    assert (first["comments_fetched"], first["stored"]["articles"], first["skipped"]) == (16, 1, {})
+    assert first["comments_fetched"] + first["comments_settled"] == 16
+    assert (first["stored"]["articles"], first["skipped"], first["failed"]) == (1, {}, {})
+    assert first["requests_made"] > 10
     second = json.loads(run("sync", "--json").stdout)
-    assert (second["changed"]["tickets"], second["comments_fetched"]) == (0, 0)
+    assert (second["changed"], second["comments_fetched"]) == ({}, 0)
+    assert second["requests_made"] <= 12, "a handful"
     lines = run("sync", "--full").stdout.splitlines()
     assert "16 stored" in next(line for line in lines if line.startswith("tickets"))
 
@@ -101,9 +104,58 @@ def test_sync_with_a_refused_credential_says_what_to_do(run: Run, settings: Sett
 def test_a_rate_limit_is_an_exit_code_that_cron_understands(run: Run, desk: Any) -> None:
     desk.fault("groups", 429, retry_after=5000, body="Where is my parcel?")
     result = run("sync", code=75)
+    assert "groups                 not finished, run it again" in result.stdout
+    assert "answered 429" in result.stdout
+    assert "parcel" not in result.output
+
+
+def test_a_helpdesk_that_is_down_ends_the_sync_with_the_same_code(run: Run, desk: Any) -> None:
+    desk.fault("groups", 429, retry_after=5000)
+    desk.fault("brands", 429, retry_after=5000, body="Where is my parcel?")
+    result = run("sync", code=75)
     assert (result.stdout, "answered 429" in result.stderr) == ("", True)
     assert "try again later" in result.stderr
     assert "parcel" not in result.output
+
+
+def test_a_dry_run_says_what_would_come_and_stores_nothing(run: Run, settings: Settings) -> None:
+    settings.database_path.unlink()
+    lines = run("sync", "--dry-run").stdout.splitlines()
+    (tickets,) = [line for line in lines if line.startswith("tickets")]
+    assert "from: beginning, 16 there, at most 1 requests" in tickets
+    assert json.loads(run("sync", "--dry-run", "--json", "--only", "users").stdout)[0]["stream"] == "users"
+    with Store(settings.database_path) as store:
+        assert store.history.counts("sandbox")["users"] == 0
+
+
+def test_a_sync_of_some_streams_since_a_day(run: Run, settings: Settings) -> None:
+    settings.database_path.unlink()
+    run("sync", "--only", "tickets", "--since", "2026-04-10")
+    with Store(settings.database_path) as store:
+        days = [row["updated_at"] for row in store.rows("select updated_at from tickets")]
+        assert days
+        assert min(days) >= "2026-04-10"
+    assert "there are: groups" in run("sync", "--only", "ticktes", code=78).stderr
+
+
+def test_doctor_ends_with_1_where_something_has_to_be_mended(run: Run, settings: Settings) -> None:
+    assert "model" in run("doctor").stdout
+    (settings.home / "secrets.toml").chmod(0o644)
+    result = run("doctor", "--json", code=1)
+    assert [one["what"] for one in json.loads(result.stdout) if one["state"] == "wrong"] == ["secrets.toml"]
+
+
+def test_watch_looks_once_for_cron(run: Run, settings: Settings, desk: Any, store: Store) -> None:
+    run("sync")
+    number = desk.open_ticket()
+    assert "1 tickets to look at" in run("watch", "--once").stderr
+    assert store.inbox.open_for("sandbox", number)
+
+
+def test_export_writes_what_is_stored(run: Run, settings: Settings, tmp_path: Path) -> None:
+    out = run("export", str(tmp_path / "out")).stdout
+    assert "tickets                      16 rows" in out
+    assert (tmp_path / "out" / "tickets.jsonl").read_text().count("\n") == 16
 
 
 def test_curate_counts_and_explains_a_single_ticket(run: Run, store: Store) -> None:

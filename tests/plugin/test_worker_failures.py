@@ -180,17 +180,17 @@ def test_after_an_outage_the_note_is_posted_after_all(worker: Worker, store: Sto
 def test_a_lost_answer_to_the_write_does_not_post_twice(
     worker: Worker, busy: Busy, store: Store, desk: Any, ticket_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = busy.http.send
+    request = busy.http.request
     lost: list[str] = []
 
-    def cut_off(method: str, path: str, **options: Any) -> dict[str, Any]:
-        answer = send(method, path, **options)
+    def cut_off(method: str, path: str, **options: Any) -> Any:
+        answer = request(method, path, **options)
         if method == "PUT" and not lost:
             lost.append(path)
             raise OSError("Where is my parcel?")
         return answer
 
-    monkeypatch.setattr(busy.http, "send", cut_off)
+    monkeypatch.setattr(busy.http, "request", cut_off)
     assert worker.step()
     assert (job(store)["status"], job(store)["error"]) == ("waiting", "OSError"), "a stranger's words are not kept"
     store.execute("update inbox set available_at = 0")
