@@ -31,6 +31,9 @@ class Part:
         self._store = store
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def batches(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
     """Items in lists of at most `size`: SQLite takes only so many variables in a statement."""
     iterator = iter(items)
@@ -46,6 +49,6 @@ def deleted_tickets(store: Connection, helpdesk: str) -> set[str]:
 
 def to_json(value: object) -> str:
     """JSON as the store keeps it: compact, keys sorted, so that equal values are equal texts."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     # Half of a surrogate pair, as a cut emoji leaves it, has no UTF-8 form: SQLite would refuse the whole page.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
