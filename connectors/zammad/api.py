@@ -1,0 +1,60 @@
+"""Zammad's REST API: lists, page by page.
+
+Facts are from Zammad's documentation (https://docs.zammad.org/en/latest/api/intro.html) and from its source,
+https://github.com/zammad/zammad; each module names the part that it rests on. Lists take `page` and `per_page`, tell
+neither how long they are nor which page is the last one, and cap `per_page` at 100 (tickets), 200 (search), 500 (users)
+or 1000 (`CanPaginate`). Some, such as the fields', are not cut into pages at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from connectors.errors import FatalError
+from connectors.http import Http
+
+ROOT = "/api/v1"
+# No list caps it lower, so a page with less is the last one.
+PER_PAGE = 100
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+def expanded(params: Mapping[str, str | int] | None = None) -> dict[str, str | int]:
+    """Parameters that have an answer name what its ids refer to: `"group": "Sales"` beside `"group_id": 1`."""
+    return {"expand": "true", **(params or {})}
+
+
+def pages(http: Http, path: str, *, first: int = 1) -> Iterator[tuple[list[Json], int, bool]]:
+    """The pages of a list: the records, the page's number, and whether it is the last one."""
+    seen: set[object] = set()
+    number, last = first, False
+    while not last:
+        items = http.get_list(ROOT + path, expanded({"page": number, "per_page": PER_PAGE}))
+        fresh = [item for item in items if item.get("id") not in seen]
+        seen |= {item.get("id") for item in fresh}
+        last = len(items) < PER_PAGE or not fresh
+        yield fresh, number, last
+        number += 1
+
+
+def records(read: Callable[[Json], T], items: Iterable[Json], what: str) -> tuple[T, ...]:
+    """Maps a page.
+
+    Raises:
+        FatalError: A record is in another shape: behind the cursor it would be lost for good.
+    """
+    found = []
+    for item in items:
+        try:
+            found.append(read(item))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else type(error).__name__
+            # The error's own words may hold what the field held.
+            raise FatalError(
+                f"{what}: record {item.get('id', 'without an id')} is not in the shape we know ({why})",
+                hint="the API has changed: upgrade Deskhand",
+            ) from None
+    return tuple(found)
