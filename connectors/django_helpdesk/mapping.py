@@ -12,9 +12,8 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from connectors import clock
+from connectors import clock, values
 from connectors.records import Attachment, Comment, FieldValue, Thread, Ticket, User
-from connectors.zendesk import values
 
 Json = dict[str, Any]
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Any
 
-from connectors import clock
-from connectors.zendesk import values
+from connectors import clock, values
 
 STATUSES = ("new", "open", "pending", "hold", "solved", "closed", "deleted")
 # What other helpdesks call them.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors import clock
+from connectors import values as loose
 from connectors.files import kinds
 from connectors.records import (
     Article,
@@ -24,7 +25,6 @@ from connectors.records import (
     TicketMetrics,
     User,
 )
-from connectors.zendesk import values as loose
 
 Values = dict[str, Any]
 

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from connectors import values
 from connectors.errors import (
     CredentialError,
     FatalError,
@@ -29,7 +30,6 @@ from connectors.freshdesk.cursor import Mark
 from connectors.http import Http, Wait
 from connectors.records import Comment, Outlook, Page, Record, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
-from connectors.zendesk import values
 
 PER_PAGE = 100
 # How many conversations come inside a ticket; where there are so many, there may be more.

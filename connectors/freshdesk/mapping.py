@@ -12,7 +12,7 @@ from typing import Any
 
 from markdownify import markdownify
 
-from connectors import clock
+from connectors import clock, values
 from connectors.records import (
     Article,
     Attachment,
@@ -29,7 +29,6 @@ from connectors.records import (
     TicketMetrics,
     User,
 )
-from connectors.zendesk import values
 
 Json = dict[str, Any]
 

@@ -300,7 +300,7 @@ def _row(helpdesk: str, record: Record, omit: tuple[str, ...] = ()) -> Row:
         if name not in omit:
             value = getattr(record, name)
             kind = type(value)
-            # Most are texts; asking for the exact type takes half of what `isinstance` does, and this runs for each value.
+            # Most are texts. Asking for the exact type takes half of what `isinstance` does, once for each value.
             if kind is bool:
                 value = int(value)
             elif kind is tuple or kind is dict:

@@ -12,9 +12,9 @@ import hashlib
 import html
 from collections.abc import Sequence
 
+from connectors import values
 from connectors.http import Http
 from connectors.zammad.api import ROOT, Json
-from connectors.zendesk import values
 
 DIGEST = "deskhand"
 # A customer who wrote in one of these ways is answered by mail; for others (chats, social networks) the editor's fields

@@ -12,13 +12,12 @@ from typing import Any
 
 from markdownify import markdownify
 
-from connectors import clock
+from connectors import clock, values
 from connectors.errors import SkippableError
 from connectors.http import Http
 from connectors.records import Article, Page
 from connectors.zammad import api
 from connectors.zammad.api import ROOT, Json
-from connectors.zendesk import values
 
 PATH = f"{ROOT}/knowledge_bases/init"
 # How many texts are asked for at once.

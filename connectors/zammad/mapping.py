@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from connectors import clock
+from connectors import clock, values
 from connectors.records import (
     Attachment,
     Comment,
@@ -23,7 +23,6 @@ from connectors.records import (
     TicketMetrics,
     User,
 )
-from connectors.zendesk import values
 
 Json = dict[str, Any]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import secrets
 
+from connectors import values
 from connectors.errors import CredentialError, FatalError, ForbiddenError, NotFoundError, SkippableError
 from connectors.http import Http
 from connectors.zammad import api, webhook
 from connectors.zammad.api import ROOT, Json
-from connectors.zendesk import values
 
 NAME = "Deskhand: a customer wrote"
 CUSTOMER = 2

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from connectors import values
 from connectors.errors import CredentialError
 from connectors.http import Http, Wait
 from connectors.records import Comment, Outlook, Page, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
-from connectors.zendesk import events, listings, mapping, outlooks, tickets, values, webhook, webhook_setup
+from connectors.zendesk import events, listings, mapping, outlooks, tickets, webhook, webhook_setup
 from connectors.zendesk.api import PAGE_PRICE, Api, rate_limit_of
 from connectors.zendesk.auth import authorizer
 from connectors.zendesk.paging import list_pages, records

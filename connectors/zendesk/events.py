@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connectors import values
 from connectors.errors import ForbiddenError, NotFoundError, SkippableError
 from connectors.records import Comment, Page, Recheck, Record
-from connectors.zendesk import mapping, values
+from connectors.zendesk import mapping
 from connectors.zendesk.api import Api, Json
 from connectors.zendesk.exports import Source, updated_at
 from connectors.zendesk.paging import records

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from connectors import clock
+from connectors import clock, values
 from connectors.errors import CursorError, DeskhandError, ForbiddenError, NotFoundError, RefusedError, SkippableError
 from connectors.records import Page, Record
-from connectors.zendesk import paging, values
+from connectors.zendesk import paging
 from connectors.zendesk.api import Api, Json
 from connectors.zendesk.paging import PageSize, ask, list_pages
 from connectors.zendesk.position import Position, Step

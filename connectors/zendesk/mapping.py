@@ -13,7 +13,7 @@ from typing import Any
 
 from markdownify import markdownify
 
-from connectors import clock
+from connectors import clock, values
 from connectors.records import (
     Article,
     Attachment,
@@ -30,7 +30,6 @@ from connectors.records import (
     TicketMetrics,
     User,
 )
-from connectors.zendesk import values
 
 Json = dict[str, Any]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from connectors import values
 from connectors.errors import FatalError, ForbiddenError, NotFoundError
 from connectors.records import Outlook
-from connectors.zendesk import events, paging, values
+from connectors.zendesk import events, paging
 from connectors.zendesk.api import Api
 from connectors.zendesk.exports import LAG_S, OVERLAP_S, not_to_be_had
 

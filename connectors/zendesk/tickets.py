@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from connectors import clock
+from connectors import clock, values
 from connectors.errors import ForbiddenError, NotFoundError
 from connectors.records import Deletion, Page, Record
-from connectors.zendesk import mapping, values
+from connectors.zendesk import mapping
 from connectors.zendesk.api import Api, Json
 from connectors.zendesk.exports import OVERLAP_S, Source, by_cursor, by_pages, read_export, updated_at
 from connectors.zendesk.paging import list_pages, records

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from connectors import values
 from connectors.errors import CursorError, RefusedError
-from connectors.zendesk import exports, paging, values
+from connectors.zendesk import exports, paging
 from connectors.zendesk.api import Api, Json
 from connectors.zendesk.exports import Source
 from connectors.zendesk.paging import PageSize, ask

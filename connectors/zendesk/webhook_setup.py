@@ -6,8 +6,9 @@ Conditions are named as in https://developer.zendesk.com/documentation/ticketing
 
 from __future__ import annotations
 
+from connectors import values
 from connectors.errors import ForbiddenError, NotFoundError, RefusedError, SkippableError
-from connectors.zendesk import values, webhook
+from connectors.zendesk import webhook
 from connectors.zendesk.api import Api, Json
 from connectors.zendesk.paging import list_pages
 

@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from connectors.errors import FatalError
+from connectors.lock import exclusive
 from connectors.settings import Settings, load_settings
 from connectors.store.database import Store
-from connectors.lock import exclusive
 from plugin import demo
 from trainer.registry import Registry
 

@@ -1,4 +1,4 @@
-"""Single values of Zendesk's JSON: ids, times, numbers, texts, whatever type they came in."""
+"""Single values of a helpdesk's JSON: ids, times, numbers, texts, whatever type they came in."""
 
 from __future__ import annotations
 
