@@ -40,7 +40,7 @@ class Helpdesk(Protocol):
         Raises:
             SkippableError: This account or plan does not have the stream.
             CursorError: The helpdesk sent the cursor back that we sent.
-            RetriableError, FatalError: As `connectors.http.Http.send`.
+            RetriableError, FatalError: As `connectors.http.client.Http.send`.
         """
         ...
 

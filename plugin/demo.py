@@ -22,7 +22,7 @@ from connectors.lock import exclusive
 from connectors.sandbox.server import Sandbox
 from connectors.settings import Settings, load_settings, write_home
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.vendors import open_helpdesk
 from plugin.app_package import APP_FOLDER
 from plugin.console import Bar, print_report, say, show

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from connectors.errors import FatalError, RetriableError
 from connectors.helpdesk import Helpdesk
 from connectors.lock import exclusive
-from connectors.preview import preview
 from connectors.settings import Settings
 from connectors.store.database import Store
-from connectors.summary import SyncSummary
-from connectors.sync import sync
+from connectors.sync.engine import sync
+from connectors.sync.preview import preview
+from connectors.sync.summary import SyncSummary
 from plugin.console import show, show_json
 
 if TYPE_CHECKING:

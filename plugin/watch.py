@@ -14,7 +14,7 @@ from connectors.errors import FatalError, LockedError, RetriableError
 from connectors.helpdesk import Helpdesk
 from connectors.lock import exclusive
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 
 log = logging.getLogger(__name__)
 
@@ -60,4 +60,7 @@ class Watcher:
             raise FatalError(f"no tickets could be read: {why}", hint="run: deskhand doctor")
         name = self._helpdesk.name
         waiting = self._store.due.waiting_customers(name, self._since)
-        return sum(self._store.inbox.put(name, f"poll-{ticket_id}-{state}", ticket_id) for ticket_id, state in waiting)
+        with self._store.transaction():
+            return sum(
+                self._store.inbox.put(name, f"poll-{ticket_id}-{state}", ticket_id) for ticket_id, state in waiting
+            )

@@ -32,7 +32,7 @@ else:  # run as a file: tests/connectors must not hide the package of that name
 from connectors.sandbox.server import Sandbox
 from connectors.settings import HelpdeskSettings
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk.client import Zendesk
 
 ACCOUNT = "https://acme.zendesk.example"

@@ -44,7 +44,7 @@ else:  # run as a file: tests/connectors must not hide the package of that name
 from connectors.errors import DeskhandError
 from connectors.settings import load_settings, write_home
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.vendors import open_helpdesk
 
 NOT_FOUND = json.dumps({"error": "RecordNotFound", "description": "Not found"}).encode()

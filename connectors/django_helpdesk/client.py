@@ -21,7 +21,7 @@ from connectors.errors import (
     StaleTicketError,
     TicketClosedError,
 )
-from connectors.http import Http, Wait
+from connectors.http.client import Http, Wait
 from connectors.records import Comment, Group, Outlook, Page, Record, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 

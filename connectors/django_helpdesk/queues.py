@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from connectors.answers import refusal
 from connectors.django_helpdesk.tickets import PATH
 from connectors.errors import DeskhandError, SkippableError
+from connectors.http.answers import refusal
+from connectors.http.transport import Call, Transport
 from connectors.records import Group
-from connectors.transport import Call, Transport
 
 INTAKE = "intake"
 """A queue of this name, in any case, is where tickets are that nobody has sorted yet."""
@@ -22,7 +22,7 @@ def read(base_url: str, authorization: str, *, timeout_s: float) -> list[Group]:
 
     Raises:
         SkippableError: The site does not show that page.
-        CredentialError, RetriableError: As `connectors.http.Http.request`, but nothing is tried twice.
+        CredentialError, RetriableError: As `connectors.http.client.Http.request`, but nothing is tried twice.
     """
     transport = Transport(timeout_s=timeout_s, answer_timeout_s=120.0, max_bytes=16_000_000)
     what = f"GET {PATH} as a page"

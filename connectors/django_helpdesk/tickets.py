@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from connectors.django_helpdesk import mapping
 from connectors.django_helpdesk.mapping import Json
 from connectors.errors import FatalError, NotFoundError
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.records import Deletion, Page, Record
 
 PATH = "/api/tickets/"

@@ -27,7 +27,7 @@ from connectors.errors import (
 from connectors.freshdesk import cursor as cursors
 from connectors.freshdesk import mapping, webhook
 from connectors.freshdesk.cursor import Mark
-from connectors.http import Http, Wait
+from connectors.http.client import Http, Wait
 from connectors.records import Comment, Outlook, Page, Record, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from connectors.errors import FatalError
-from connectors.http import Http
+from connectors.http.client import Http
 
 ROOT = "/api/v1"
 # No list caps it lower, so a page with less is the last one.

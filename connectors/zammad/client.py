@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors import clock
 from connectors.errors import FatalError, ForbiddenError, NotFoundError
-from connectors.http import Http, Wait
+from connectors.http.client import Http, Wait
 from connectors.records import Comment, Outlook, Page, Record, Role, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 from connectors.zammad import api, knowledge_base, mapping, webhook, webhook_setup

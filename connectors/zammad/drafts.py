@@ -13,7 +13,7 @@ import html
 from collections.abc import Sequence
 
 from connectors import values
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.zammad.api import ROOT, Json
 
 DIGEST = "deskhand"

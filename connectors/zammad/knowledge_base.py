@@ -14,7 +14,7 @@ from markdownify import markdownify
 
 from connectors import clock, values
 from connectors.errors import SkippableError
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.records import Article, Page
 from connectors.zammad import api
 from connectors.zammad.api import ROOT, Json

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from connectors.errors import FatalError, ForbiddenError, SkippableError
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.records import Page, Role, User
 from connectors.zammad import api, mapping
 from connectors.zammad.api import ROOT

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from connectors.errors import ForbiddenError, NotFoundError
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.records import Deletion
 from connectors.zammad import api
 from connectors.zammad.api import ROOT

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors import clock
 from connectors.errors import FatalError
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.records import Page, Recheck, Record
 from connectors.zammad import api, mapping
 from connectors.zammad.api import ROOT, Json

@@ -10,7 +10,7 @@ import secrets
 
 from connectors import values
 from connectors.errors import CredentialError, FatalError, ForbiddenError, NotFoundError, SkippableError
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.zammad import api, webhook
 from connectors.zammad.api import ROOT, Json
 

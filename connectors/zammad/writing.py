@@ -18,7 +18,7 @@ from connectors.errors import (
     StaleTicketError,
     TicketClosedError,
 )
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.records import Ticket, WriteBack
 from connectors.zammad import drafts
 from connectors.zammad.api import ROOT, Json

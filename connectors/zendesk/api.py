@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connectors.http import MAX_ATTEMPTS, Http
-from connectors.limits import stated_buckets
+from connectors.http.client import MAX_ATTEMPTS, Http
+from connectors.http.limits import stated_buckets
 
 Json = dict[str, Any]
 Query = Mapping[str, str | int]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors import values
 from connectors.errors import CredentialError
-from connectors.http import Http, Wait
+from connectors.http.client import Http, Wait
 from connectors.records import Comment, Outlook, Page, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 from connectors.zendesk import events, listings, mapping, outlooks, tickets, webhook, webhook_setup

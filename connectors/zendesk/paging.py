@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from connectors.errors import CursorError, FatalError, RefusedError, SlowAnswerError
-from connectors.http import MAX_ATTEMPTS
+from connectors.http.client import MAX_ATTEMPTS
 from connectors.zendesk.api import Api, Json, Query
 
 log = logging.getLogger(__name__)

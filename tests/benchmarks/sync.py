@@ -32,7 +32,7 @@ from rich.table import Table
 
 from connectors.settings import HelpdeskSettings
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk.client import Zendesk
 
 PLANS = {"team": (200, 10), "enterprise": (700, 10), "high_volume": (2500, 30)}

@@ -49,7 +49,7 @@ from connectors.helpdesk import Helpdesk
 from connectors.records import Comment, Deletion, Group, Page, Thread, Ticket, User, WriteBack
 from connectors.store.database import Store
 from connectors.store.history import TABLES
-from connectors.sync import sync
+from connectors.sync.engine import sync
 
 from .fault_proxy import FaultProxy
 

@@ -24,7 +24,7 @@ from connectors.sandbox.webhooks import sign
 from connectors.settings import HelpdeskSettings, Settings, load_settings, write_home
 from connectors.store.database import Store
 from connectors.store.suggestions import SHOWN, Claim, Route, Source, Suggestion
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.wsgi import BackgroundServer
 from connectors.zendesk.client import Zendesk
 from plugin.app import create_app

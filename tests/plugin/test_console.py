@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from connectors.errors import ConfigError, CredentialError, DeskhandError, FatalError, RetriableError, StoreError
-from connectors.waits import Wait
+from connectors.http.waits import Wait
 from plugin.console import Bar, errors_explained, print_report, say, set_up_logging, show, show_json
 from trainer.evaluate import ReplyScore, Report, RouteScore
 

@@ -14,10 +14,10 @@ from connectors.errors import FatalError, ForbiddenError, RetriableError
 from connectors.lock import exclusive
 from connectors.records import Thread
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from plugin.watch import LOOK_BACK_S, Watcher
 
-from ..connectors.memory_desk import MemoryDesk, account, comment, ticket
+from ..connectors.memory_desk import AGENT, MemoryDesk, account, comment, ticket
 
 DESK = "zendesk"
 
@@ -36,11 +36,11 @@ def desk(store: Store) -> MemoryDesk:
     return desk
 
 
-def opens(desk: MemoryDesk, number: int, *, age_s: int = 0, status: str = "new") -> None:
+def opens(desk: MemoryDesk, number: int, *, age_s: int = 0, status: str = "new", thread: bool = False) -> None:
     at = int(time.time()) - age_s
     moment = clock.from_epoch(at)
     one = ticket(number, status=status, created_at=moment, updated_at=moment, generated_at=at)
-    desk.content["tickets"] = [[one]]
+    desk.content["tickets"] = [[one, Thread(one.id, (comment(number, 0, author_id="1"),))] if thread else [one]]
 
 
 def waiting(store: Store) -> list[str]:
@@ -56,14 +56,27 @@ def test_a_new_ticket_goes_into_the_inbox_once(desk: MemoryDesk, store: Store, t
     assert waiting(store) == ["7"]
 
 
+def test_a_helpdesk_that_brings_the_comments_along_is_watched_too(
+    desk: MemoryDesk, store: Store, tmp_path: Path
+) -> None:
+    watcher = Watcher(desk, store, tmp_path)
+    opens(desk, 7, thread=True)
+    assert (watcher.look(), watcher.look()) == (1, 0)
+    assert waiting(store) == ["7"]
+
+
 def test_it_comes_again_when_the_ticket_changes(desk: MemoryDesk, store: Store, tmp_path: Path) -> None:
     watcher = Watcher(desk, store, tmp_path)
     opens(desk, 7, age_s=60)
     watcher.look()
-    store.mirror.save_thread(DESK, Thread("7", (comment(7, 0),)))  # as the worker does
+    store.mirror.save_thread(DESK, Thread("7", (comment(7, 0, author_id="1"),)))  # as the worker does
     assert watcher.look() == 0
     opens(desk, 7)
     assert watcher.look() == 1
+    store.mirror.save_thread(DESK, Thread("7", (comment(7, 0, author_id="1"), comment(7, 1)), (AGENT,)))
+    opens(desk, 7, age_s=-1)
+    desk.content["tickets"][0].append(Thread("7", (comment(7, 0, author_id="1"), comment(7, 1)), (AGENT,)))
+    assert watcher.look() == 0, "the team has answered"
 
 
 def test_solved_and_long_forgotten_tickets_are_left_alone(desk: MemoryDesk, store: Store, tmp_path: Path) -> None:

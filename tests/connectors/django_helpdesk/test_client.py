@@ -9,7 +9,7 @@ from connectors.django_helpdesk.client import DjangoHelpdesk
 from connectors.errors import ConfigError, FatalError, SkippableError, TicketClosedError
 from connectors.records import Deletion, Thread, Ticket, WriteBack
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 
 from ...e2e.django_helpdesk.real import RealSite
 from ..contract import read

@@ -14,7 +14,7 @@ from connectors.errors import ConfigError, FatalError, NotFoundError, SkippableE
 from connectors.files import client
 from connectors.records import Comment, Group, Macro, Satisfaction, Thread, Ticket, User, WriteBack
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 
 
 def threads(folder: Any, **options: Any) -> dict[str, Thread]:

@@ -35,7 +35,7 @@ from connectors.records import (
 from connectors.settings import HelpdeskSettings
 from connectors.store.database import Store
 from connectors.store.history import TABLES
-from connectors.sync import sync
+from connectors.sync.engine import sync
 
 AT = "2026-04-01T09:00:00Z"
 # SQLite's texts end at a NUL, and half an emoji is no text anywhere.

@@ -24,6 +24,7 @@ from connectors.records import (
     Ticket,
     TicketField,
     TicketMetrics,
+    User,
 )
 from connectors.store.database import Store
 
@@ -204,17 +205,25 @@ def test_due_tickets_come_newest_first_however_many_there_are(store: Store, tick
     assert [days[i] for i in ids] == sorted((one.created_at for one in tickets), reverse=True)
 
 
-def test_customers_who_wait_are_those_of_open_tickets_that_changed(store: Store, ticket: MakeTicket) -> None:
+def test_customers_who_wait_are_those_of_open_tickets_that_changed(
+    store: Store, ticket: MakeTicket, comment: MakeComment
+) -> None:
     at = ticket().generated_at
-    store.mirror.save(
-        DESK,
-        [
-            ticket(id="1", status="open"), ticket(id="2", status="solved"), ticket(id="3", status="new", deleted=True),
-            ticket(id="4", status="open", updated_at="2020-01-01T00:00:00Z"), ticket(id="5", status="open"),
-        ],
-    )  # fmt: skip
-    store.due.drop(DESK, "5")
-    assert store.due.waiting_customers(DESK, 1_600_000_000) == [("1", at)]
+    agent, customer = User("80", "Marit", "", "agent"), User("90", "Anna", "", "requester")
+    open_ones = [ticket(id=str(n), status="open") for n in (1, 5, 6, 7)]
+    others = [
+        ticket(id="2", status="solved"), ticket(id="3", status="new", deleted=True),
+        ticket(id="4", status="open", updated_at="2020-01-01T00:00:00Z"),
+    ]  # fmt: skip
+    store.mirror.save(DESK, open_ones + others)
+    asked = comment("50", ticket_id="5")
+    answered = comment("51", ticket_id="5", author_id="80", created_at="2026-04-01T10:00:00Z")
+    noted = comment("62", ticket_id="6", author_id="80", public=False, created_at="2026-04-01T10:00:00Z")
+    store.mirror.save_thread(DESK, Thread("5", (asked, answered), (agent, customer)))
+    store.mirror.save_thread(DESK, Thread("6", (comment("61", ticket_id="6"), noted), (agent, customer)))
+    store.mirror.save_thread(DESK, Thread("7", (), ()))
+    waiting = ["1", "6", "7"]
+    assert store.due.waiting_customers(DESK, 1_600_000_000) == [(one, at) for one in waiting], "5 has its answer"
 
 
 def test_the_same_comment_with_other_raw_json_is_kept_and_not_counted(

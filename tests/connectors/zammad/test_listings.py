@@ -7,7 +7,7 @@ import pytest
 from connectors.errors import ForbiddenError, SkippableError
 from connectors.records import Article, Macro, Organization, TicketField, User
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zammad import api, knowledge_base
 from connectors.zammad.client import Zammad
 

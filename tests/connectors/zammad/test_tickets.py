@@ -7,7 +7,7 @@ import pytest
 from connectors.errors import FatalError
 from connectors.records import Deletion, Recheck, Ticket, TicketMetrics
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zammad import api
 from connectors.zammad import sweep as sweeping
 from connectors.zammad.client import Zammad

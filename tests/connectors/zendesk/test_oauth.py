@@ -22,7 +22,7 @@ import requests
 from flask import request
 
 from connectors.errors import ConfigError, CredentialError, ForbiddenError, RetriableError
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.sandbox.server import Sandbox
 from connectors.settings import HelpdeskSettings
 from connectors.zendesk import oauth
@@ -38,7 +38,7 @@ PROCESSES = 8
 ASKER = """
 import json, sys
 from pathlib import Path
-from connectors.http import Http
+from connectors.http.client import Http
 from connectors.settings import HelpdeskSettings
 from connectors.zendesk.auth import authorizer
 home, settings = Path(sys.argv[1]), HelpdeskSettings(**json.loads(sys.argv[2]))

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk.client import Zendesk
 
 from ... import replay as replay_module

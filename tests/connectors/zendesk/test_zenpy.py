@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 
 from connectors.records import WriteBack
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk.client import Zendesk
 
 zenpy = pytest.importorskip("zenpy", reason="zenpy is a test dependency: pip install '.[dev]'")

@@ -15,7 +15,7 @@ from connectors.records import WebhookEvent, WriteBack
 from connectors.sandbox.company import Company, load_company
 from connectors.settings import HelpdeskSettings
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.wsgi import BackgroundServer
 
 from .real import NotInstallableError, RealSite

@@ -7,7 +7,7 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.bulk import EVENTS_PER_PAGE, EVENTS_PER_TICKET, OVERLAP_S, bulk_since
+from connectors.sync.bulk import EVENTS_PER_PAGE, EVENTS_PER_TICKET, OVERLAP_S, bulk_since
 
 DAY = 86_400
 YEARS_AGO, TODAY = 1_600_000_000, 1_780_000_000

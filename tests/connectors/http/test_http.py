@@ -23,7 +23,7 @@ from connectors.errors import (
     RetriableError,
     StaleTicketError,
 )
-from connectors.http import MAX_ATTEMPTS, Http, retry_after_s
+from connectors.http.client import MAX_ATTEMPTS, Http, retry_after_s
 
 TOKEN = "Bearer sekrit-8d1f"
 WORDS = "My parcel is late, says anna@mail.example"

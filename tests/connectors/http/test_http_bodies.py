@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import FatalError, NotFoundError, RetriableError, SlowAnswerError
-from connectors.http import UNREADABLE_ATTEMPTS, Answer, Http
+from connectors.http.client import UNREADABLE_ATTEMPTS, Answer, Http
 
 WORDS = "My parcel is late, says anna@mail.example"
 

@@ -13,10 +13,10 @@ import pytest
 
 from connectors.store.database import Store
 from connectors.store.history import TABLES
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk.client import Zendesk
 
-from .fault_proxy import Fault, FaultProxy
+from ..fault_proxy import Fault, FaultProxy
 
 DESK = "zendesk"
 

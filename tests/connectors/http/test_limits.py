@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connectors.limits import MAX_PACE_S, Bucket, Limits, Pause, retry_after_s, stated_buckets
+from connectors.http.limits import MAX_PACE_S, Bucket, Limits, Pause, retry_after_s, stated_buckets
 from connectors.sandbox.limits import Limiter
 
 NOW = 1_790_000_000.0

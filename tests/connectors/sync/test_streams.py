@@ -6,12 +6,12 @@ import pytest
 
 from connectors import clock
 from connectors.errors import ConfigError, CredentialError, ForbiddenError, RetriableError, SkippableError
-from connectors.preview import preview
 from connectors.records import Group, Macro, Record
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
+from connectors.sync.preview import preview
 
-from .memory_desk import START, MemoryDesk, account, ticket
+from ..memory_desk import START, MemoryDesk, account, ticket
 
 DESK = "zendesk"
 GROUPS: list[list[Record]] = [[Group("1", "TRK"), Group("2", "FIN")], [Group("3", "VIP")]]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from connectors.errors import RetriableError, SlowAnswerError
-from connectors.http import MAX_ATTEMPTS, Http, Wait
-from connectors.limits import MAX_PACE_S
+from connectors.http.client import MAX_ATTEMPTS, Http, Wait
+from connectors.http.limits import MAX_PACE_S
 
 EXPORT = "/api/v2/incremental/tickets/cursor.json"
 LIMIT = {"ratelimit-limit": "100", "ratelimit-reset": "20"}

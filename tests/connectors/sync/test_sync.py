@@ -15,7 +15,7 @@ import pytest
 from connectors.errors import CredentialError, CursorError, RetriableError
 from connectors.records import Thread
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk import paging
 from connectors.zendesk.client import Zendesk
 
@@ -178,7 +178,7 @@ import os
 from pathlib import Path
 from connectors.settings import HelpdeskSettings
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk import paging
 from connectors.zendesk.client import Zendesk
 paging.EXPORT_ROWS = 4

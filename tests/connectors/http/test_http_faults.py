@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import RetriableError, SlowAnswerError
-from connectors.http import MAX_ATTEMPTS, Http
+from connectors.http.client import MAX_ATTEMPTS, Http
 
 
 @pytest.fixture

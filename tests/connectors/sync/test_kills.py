@@ -27,7 +27,7 @@ import json, os, sys
 from pathlib import Path
 from connectors.settings import HelpdeskSettings
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk import api, exports, paging
 from connectors.zendesk.client import Zendesk
 

@@ -9,9 +9,9 @@ import pytest
 from connectors.errors import ForbiddenError, RetriableError, SkippableError
 from connectors.records import Recheck
 from connectors.store.database import Store
-from connectors.sync import sync
+from connectors.sync.engine import sync
 
-from .memory_desk import MemoryDesk, account, comment, ticket
+from ..memory_desk import MemoryDesk, account, comment, ticket
 
 DESK = "zendesk"
 
