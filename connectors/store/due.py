@@ -89,8 +89,16 @@ class Due(Part):
         self._store.execute(sql, (DUE, helpdesk))
 
     def waiting_customers(self, helpdesk: str, since: int) -> list[tuple[str, int]]:
-        """Open tickets that are due and changed at or after `since` (Unix seconds): (id, generated_at)."""
-        sql = """select id, generated_at from tickets where helpdesk = ? and comments_due > 0 and deleted = 0
-                 and status not in ('solved', 'closed', 'deleted') and updated_at >= ? order by updated_at, id"""
+        """Open tickets that changed at or after `since` (Unix seconds) and that a customer waits on, as far as we know.
+
+        Returns:
+            (id, generated_at), oldest change first. Not those whose newest public comment here is the team's.
+        """
+        newest = """select u.role from comments c left join users u on u.helpdesk = c.helpdesk and u.id = c.author_id
+                    where c.helpdesk = t.helpdesk and c.ticket_id = t.id and c.public = 1
+                    order by c.created_at desc, length(c.id) desc, c.id desc limit 1"""
+        sql = f"""select id, generated_at from tickets t where helpdesk = ? and updated_at >= ? and deleted = 0
+                  and status not in ('solved', 'closed', 'deleted')
+                  and (comments_due > 0 or coalesce(({newest}), 'requester') != 'agent') order by updated_at, id"""  # noqa: S608
         rows = self._store.rows(sql, (helpdesk, clock.from_epoch(since)))
         return [(row["id"], row["generated_at"]) for row in rows]
