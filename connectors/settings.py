@@ -205,6 +205,7 @@ class PluginSettings(_Section):
         webhook_max_age_s: Signatures older than this are refused (replay protection).
         agent_email: The helpdesk account that Deskhand writes as; its own updates are ignored.
         write_route: Whether the worker sets the group of tickets without one, or only says what it would set.
+        intake_groups: Names or ids of groups that new tickets land in: a ticket there counts as one without a group.
         min_route_probability: Below it a group is suggested, not set.
         lease_s: How long a worker may take for one ticket before another may take it over.
     """
@@ -219,6 +220,7 @@ class PluginSettings(_Section):
     agent_email: str = ""
     write_note: bool = True
     write_route: bool = True
+    intake_groups: tuple[str, ...] = ()
     min_route_probability: float = Field(default=0.4, ge=0, le=1)
     lease_s: float = Field(default=300.0, gt=0)
     max_body_bytes: int = Field(default=1_000_000, ge=1024)

@@ -155,6 +155,14 @@ class Worker:
 
     def _route_to_set(self, ticket: Ticket, route: Route | None) -> Route | None:
         """The route to set: only on tickets that nobody has put into a group, and only where it is likely enough."""
-        if route is None or not self._settings.write_route or ticket.group_id is not None:
+        if route is None or not self._settings.write_route or not self._is_unsorted(ticket):
             return None
         return route if route.probability >= self._settings.min_route_probability else None
+
+    def _is_unsorted(self, ticket: Ticket) -> bool:
+        """Whether it has no group, or only the one that new tickets land in."""
+        if ticket.group_id is None:
+            return True
+        intake = {name.casefold() for name in self._settings.intake_groups}
+        groups = self._store.history.groups(self._helpdesk.name) if intake else []
+        return any(group.id == ticket.group_id and {group.id, group.name.casefold()} & intake for group in groups)

@@ -242,6 +242,20 @@ def test_only_a_likely_route_is_set(
     assert stored.group_id == (str(group) if group else None), "the sidebar knows at once"
 
 
+@pytest.mark.parametrize(
+    ("intake", "group"), [(("fin",), 2101), (("2104",), 2101), (("TRK1", "Sales"), 2104), ((), 2104)]
+)
+def test_a_ticket_in_the_intake_group_is_routed_as_if_it_had_none(
+    intake: tuple[str, ...], group: int, drafted: Any, store: Store, zendesk: Zendesk, settings: Settings, desk: Any
+) -> None:
+    ticket_id = drafted()
+    desk.change(ticket_id, group_id=2104)
+    plugin = settings.plugin.model_copy(update={"intake_groups": intake})
+    work(Worker(store, zendesk, no_predictor, plugin), store, ticket_id)
+    assert desk.ticket(ticket_id)["group_id"] == group
+    assert len(desk.notes(ticket_id)) == 1
+
+
 def test_a_group_that_somebody_has_set_is_left_alone(
     worker: Worker, store: Store, desk: Any, drafted: Callable[..., str]
 ) -> None:
