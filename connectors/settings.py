@@ -158,12 +158,6 @@ class TrainerSettings(_Section):
         reply_eval_tickets: How many held-out tickets every reply arm drafts for.
         max_train_tickets: Newest examples to train on; 0 means all.
         threads: CPU threads for torch; 0 means all cores.
-        exclude_tags, exclude_groups, exclude_agents, exclude_tickets: What is not learned from. Groups by name or id,
-            agents by e-mail address or id.
-        max_group_share: No group has more of the examples than this share, the newest ones; 1 sets no limit, and the
-            first 500 of a group are never cut.
-        max_similar_replies: So many versions of one macro or standard text are kept, the newest ones.
-        agent_weights: Whether examples of agents with better ratings and fewer come-backs weigh more.
     """
 
     base_model: str = "bundled:smollm2-135m-instruct"
@@ -183,18 +177,6 @@ class TrainerSettings(_Section):
     max_train_tickets: int = Field(default=0, ge=0)
     seed: int = 17
     threads: int = Field(default=0, ge=0)
-    exclude_tags: tuple[str, ...] = ()
-    exclude_groups: tuple[str, ...] = ()
-    exclude_agents: tuple[str, ...] = ()
-    exclude_tickets: tuple[str, ...] = ()
-    max_group_share: float = Field(default=0.5, gt=0, le=1)
-    max_similar_replies: int = Field(default=20, ge=1)
-    agent_weights: bool = True
-
-    @field_validator("exclude_tags", "exclude_groups", "exclude_agents", "exclude_tickets", mode="before")
-    @classmethod
-    def _ids_may_be_numbers(cls, value: object) -> object:
-        return [str(one) if type(one) is int else one for one in value] if isinstance(value, list | tuple) else value
 
 
 class PluginSettings(_Section):

@@ -22,7 +22,7 @@ from connectors.errors import DeskhandError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from connectors.waits import Wait
+    from connectors.http.waits import Wait
     from trainer.evaluate import Report
 
 INTERRUPTED = 130
