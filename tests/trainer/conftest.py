@@ -22,7 +22,7 @@ from connectors.settings import HelpdeskSettings, Settings, TrainerSettings
 from connectors.store.database import Store
 from connectors.store.examples import Example
 from connectors.store.history import Turn
-from connectors.sync import sync
+from connectors.sync.engine import sync
 from connectors.zendesk.client import Zendesk
 from trainer.curate import CurationReport, curate
 from trainer.registry import Registry
