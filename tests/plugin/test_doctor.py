@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import email.utils
 import os
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from connectors.settings import Settings, load_settings, write_home
 from connectors.store.database import Store
 from connectors.vendors import open_helpdesk
 from plugin.doctor import Finding, examine
+
+from ..connectors.fault_proxy import FaultProxy
 
 Examine = Callable[..., dict[str, Finding]]
 
@@ -85,10 +90,27 @@ def test_no_webhook_secret_no_sidebar_token_and_an_address_without_tls(
     assert (found["webhook"].state, found["sidebar"].state, found["public_url"].state) == ("note", "wrong", "wrong")
 
 
-def test_a_clock_that_is_off(trained: Settings, look: Examine, desk: Any) -> None:
-    desk.clock.later_s = 0  # the sandbox's own clock makes no Date header: the server's does
-    found = look()
-    assert found["clock"].state == "ok"
+class OtherClock(FaultProxy):
+    """The helpdesk behind a clock that is off."""
+
+    ahead_s = 0.0
+
+    def _ask(self, *request: Any) -> tuple[int, list[tuple[str, str]], bytes]:
+        status, headers, body = super()._ask(*request)
+        date = email.utils.formatdate(time.time() + self.ahead_s, usegmt=True)
+        return status, [(name, date if name == "Date" else value) for name, value in headers], body
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "state", "where"), [(400, "wrong", "s behind"), (-400, "wrong", "s ahead of"), (20, "ok", "agrees")]
+)
+def test_a_clock_that_is_off(ahead_s: int, state: str, where: str, trained: Settings, look: Examine, desk: Any) -> None:
+    with closing(OtherClock(desk.sandbox.url)) as proxy:
+        proxy.ahead_s = ahead_s
+        config = {"helpdesk": {"name": "sandbox", "url": proxy.url}}
+        write_home(trained.home, config, {"helpdesk": {"token": desk.sandbox.token}})
+        found = look()["clock"]
+    assert (found.state, where in found.message) == (state, True)
 
 
 def test_an_empty_home_says_what_comes_first(settings: Settings, look: Examine) -> None:
