@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -23,8 +23,6 @@ _NOT_STORED = {
 }
 _FLAGS = {"deleted", "active", "draft", "merged", "public"}
 _JSON = {"raw", "tags", "options"}
-_BATCH = 500
-_KEY = {"ticket_metrics": "ticket_id"}
 
 
 def export(store: Store, helpdesk: str, folder: Path, form: Form = "jsonl") -> dict[str, int]:
@@ -58,17 +56,14 @@ def _write(store: Store, helpdesk: str, table: str, path: Path, form: Form) -> i
     # Named so only when it is whole, for a file that was cut off looks like one that is not.
     partial = path.with_suffix(path.suffix + ".partial")
     with _private(partial) as file:
-        write: Callable[[Row], Any]
-        if form == "csv":
-            columns = [name for name in FIELDS[table] if name not in _NOT_STORED.get(table, ())]
-            columns += [name for name in ("fields", "attachments") if name in FIELDS[table]]
-            writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, _columns(table)) if form == "csv" else None
+        if writer:
             writer.writeheader()
-            write = lambda row: writer.writerow({key: _cell(value) for key, value in row.items()})  # noqa: E731
-        else:
-            write = lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")  # noqa: E731
         for row in _rows(store, helpdesk, table):
-            write(row)
+            if writer:
+                writer.writerow({key: _cell(value) for key, value in row.items()})
+            else:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
     if count:
         partial.replace(path)
@@ -82,41 +77,28 @@ def _private(path: Path) -> IO[str]:
     return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
 
 
+def _columns(table: str) -> list[str]:
+    return _stored(table) + [name for name in ("fields", "attachments") if name in FIELDS[table]]
+
+
+def _stored(table: str) -> list[str]:
+    return [name for name in FIELDS[table] if name not in _NOT_STORED.get(table, ())]
+
+
 def _rows(store: Store, helpdesk: str, table: str) -> Iterator[Row]:
-    """A table's rows by id, in batches: one query left open would keep this connection from writing."""
-    key = _KEY.get(table, "id")
-    names = [name for name in FIELDS[table] if name not in _NOT_STORED.get(table, ())]
-    kept = " and deleted = 0" if table == "tickets" else ""
-    sql = f"""select {", ".join(names)} from {table} where helpdesk = ? and {key} > ?{kept}
-              order by {key} limit {_BATCH}"""  # noqa: S608
-    last = ""
-    while rows := list(store.rows(sql, (helpdesk, last))):
-        last = rows[-1][key]
-        more = _more(store, helpdesk, table, [row["id"] for row in rows] if key == "id" else [])
+    """A table's rows with what belongs to them and stands in a table of its own."""
+    for rows in store.tables.batches(helpdesk, table, _stored(table)):
+        ids = [row["id"] for row in rows] if "id" in rows[0] else []
+        fields = store.tables.field_values(helpdesk, ids) if table == "tickets" else {}
+        files = store.tables.attachments(helpdesk, ids) if table == "comments" else {}
         for row in rows:
             row |= {name: json.loads(row[name] or "null") for name in _JSON & row.keys()}
             row |= {name: bool(row[name]) for name in _FLAGS & row.keys()}
-            yield row | more(row)
-
-
-def _more(store: Store, helpdesk: str, table: str, ids: list[str]) -> Callable[[Row], Row]:
-    """What belongs to the rows but stands in a table of its own."""
-    marks = ",".join("?" * len(ids))
-    if table == "tickets":
-        sql = f"""select ticket_id, field_id, value from ticket_field_values
-                  where helpdesk = ? and ticket_id in ({marks}) order by rowid"""  # noqa: S608
-        fields: dict[str, Row] = {}
-        for row in store.rows(sql, (helpdesk, *ids)):
-            fields.setdefault(row["ticket_id"], {})[row["field_id"]] = json.loads(row["value"])
-        return lambda row: {"fields": fields.get(row["id"], {})}
-    if table == "comments":
-        sql = f"""select comment_id, id, name, media_type, size_bytes, inline from attachments
-                  where helpdesk = ? and comment_id in ({marks}) order by rowid"""  # noqa: S608
-        files: dict[str, list[Row]] = {}
-        for row in store.rows(sql, (helpdesk, *ids)):
-            files.setdefault(row.pop("comment_id"), []).append(row | {"inline": bool(row["inline"])})
-        return lambda row: {"attachments": files.get(row["id"], [])}
-    return lambda _: {}
+            if table == "tickets":
+                row["fields"] = fields.get(row["id"], {})
+            elif table == "comments":
+                row["attachments"] = files.get(row["id"], [])
+            yield row
 
 
 def _cell(value: Any) -> str:

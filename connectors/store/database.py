@@ -20,6 +20,7 @@ from connectors.store.migrations import migrations
 from connectors.store.mirror import Mirror
 from connectors.store.passages import Passages
 from connectors.store.suggestions import Suggestions
+from connectors.store.tables import Tables
 
 BUSY_TIMEOUT_S = 15.0
 
@@ -32,6 +33,7 @@ class Store:
         mirror: Writes what the helpdesk holds.
         due: Which tickets' comments are still to be read.
         cursors: Where each stream's next sync starts.
+        tables: Whole tables as they are stored.
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
         examples: What curation kept and dropped.
@@ -65,6 +67,7 @@ class Store:
         self.mirror = Mirror(self)
         self.due = Due(self)
         self.cursors = Cursors(self)
+        self.tables = Tables(self)
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)
         self.examples = Examples(self)
