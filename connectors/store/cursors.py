@@ -27,7 +27,3 @@ class Cursors(Part):
         """When a page of each stream was last stored."""
         rows = self._store.rows("select stream, updated_at from cursors where helpdesk = ?", (helpdesk,))
         return {row["stream"]: row["updated_at"] for row in rows}
-
-    def last_synced_at(self, helpdesk: str) -> str | None:
-        """When a page of any stream was last stored."""
-        return max(self.synced_at(helpdesk).values(), default=None)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
+from connectors.helpdesk import Helpdesk
+from connectors.store.database import Store
+
 EVENTS_PER_TICKET = 6
 """Comments, status changes and the like of a ticket, as far as a guess goes; 5 to 7 in the accounts looked at."""
 EVENTS_PER_PAGE = 1000
@@ -38,6 +41,15 @@ def bulk_since(starts: array[int], changed_since: Callable[[int], int], page_pri
         if cost < cheapest:
             best, cheapest = since, cost
     return best
+
+
+def plan(helpdesk: Helpdesk, store: Store) -> int | None:
+    """From which moment on to read the comments that are due in bulk, by what the store knows; None for one by one."""
+    if not helpdesk.bulk_comments:
+        return None
+    due = store.due
+    starts = due.starts(helpdesk.name)
+    return bulk_since(starts, lambda moment: due.changed_since(helpdesk.name, moment), helpdesk.bulk_page_price)
 
 
 def bulk_pages(tickets: int) -> int:

@@ -9,7 +9,7 @@ from connectors.errors import ForbiddenError, NotFoundError, RetriableError, Ski
 from connectors.helpdesk import Helpdesk
 from connectors.records import Thread
 from connectors.store.database import Store
-from connectors.sync.bulk import OVERLAP_S, bulk_pages, bulk_since
+from connectors.sync.bulk import OVERLAP_S, bulk_pages, plan
 from connectors.sync.summary import Progress, SyncSummary
 
 log = logging.getLogger(__name__)
@@ -48,28 +48,26 @@ class CommentSync:
         """
         self._total = self._store.due.count(self._name)
         since = self._bulk_start() if self._total and self._helpdesk.bulk_comments else None
-        if since is not None:
-            try:
-                self._read_bulk(since)
-            except (SkippableError, ForbiddenError) as error:
-                # Not on this plan or not for this credential; ticket by ticket takes longer and gives the same.
-                log.warning("comments in bulk cannot be had: %s", error)
-                self._store.cursors.forget(self._name, _STREAM)
-                since = None
-        self._read_singly(since)
+        self._read_singly(None if since is None else self._try_bulk(since))
 
     def _bulk_start(self) -> int | None:
         if under_way := self._store.cursors.get(self._name, _STREAM):
             return int(under_way.split(" ", 1)[0])
-        due = self._store.due
-        return bulk_since(
-            due.starts(self._name),
-            lambda moment: due.changed_since(self._name, moment),
-            self._helpdesk.bulk_page_price,
-        )
+        return plan(self._helpdesk, self._store)
+
+    def _try_bulk(self, since: int) -> int | None:
+        """Reads all comments since a moment; returns it, or None where the helpdesk does not give them that way."""
+        try:
+            self._read_bulk(since)
+        except (SkippableError, ForbiddenError) as error:
+            # Not on this plan or not for this credential; ticket by ticket takes longer and gives the same.
+            log.warning("comments in bulk cannot be had: %s", error)
+            self._store.cursors.forget(self._name, _STREAM)
+            return None
+        return since
 
     def _read_bulk(self, since: int) -> None:
-        """Reads all comments since a moment; the cursor is kept with it, so that a killed run goes on."""
+        """The cursor is kept with the moment that the pass began at, so that a killed run goes on."""
         stored = self._store.cursors.get(self._name, _STREAM)
         cursor = stored.split(" ", 1)[1] if stored else None
         read = 0
@@ -135,13 +133,7 @@ class CommentSync:
         since = max(0, starts[0] - OVERLAP_S)
         if bulk_pages(self._store.due.changed_since(self._name, since)) > _PAGES_TO_TRY:
             return None
-        try:
-            self._read_bulk(since)
-        except (SkippableError, ForbiddenError) as error:
-            log.warning("comments in bulk cannot be had: %s", error)
-            self._store.cursors.forget(self._name, _STREAM)
-            return None
-        return since
+        return self._try_bulk(since)
 
     def _read(self, ticket_id: str) -> int | None:
         """Reads one ticket's comments; returns how many were new or changed, None where none were here before.

@@ -103,7 +103,8 @@ def _sync_stream(
         with store.transaction():
             summary.changed.update(store.mirror.save(name, page.records))
             store.cursors.save(name, stream, page.cursor)
-            listed |= {record.id for record in page.records if hasattr(record, "id")} if page.listed else set()
+            if page.listed:
+                listed |= {record.id for record in page.records if hasattr(record, "id")}
             if page.listed and page.done:
                 summary.changed += Counter({page.listed: store.mirror.prune(name, page.listed, listed)})
         summary.pages += 1

@@ -9,7 +9,7 @@ from connectors import clock
 from connectors.errors import ForbiddenError, SkippableError
 from connectors.helpdesk import Helpdesk
 from connectors.store.database import Store
-from connectors.sync.bulk import bulk_since
+from connectors.sync.bulk import plan
 from connectors.sync.engine import COMMENTS, chosen
 
 
@@ -68,10 +68,6 @@ def _comments(helpdesk: Helpdesk, store: Store) -> StreamPlan:
     due = store.due.count(name)
     if not due:
         return StreamPlan(COMMENTS, "the tickets that the sync finds changed", 0, None)
-    since = None
-    if helpdesk.bulk_comments:
-        since = bulk_since(
-            store.due.starts(name), lambda moment: store.due.changed_since(name, moment), helpdesk.bulk_page_price
-        )
+    since = plan(helpdesk, store)
     starts = "ticket by ticket" if since is None else f"in bulk from {clock.from_epoch(since)}"
     return StreamPlan(COMMENTS, starts, due, due if since is None else None)

@@ -287,12 +287,12 @@ def test_only_what_is_in_use_is_listed(store: Store) -> None:
 
 def test_cursors_are_kept_per_helpdesk_and_stream_and_can_be_forgotten(store: Store) -> None:
     assert store.cursors.get(DESK, "tickets") is None
-    assert store.cursors.last_synced_at(DESK) is None
+    assert store.cursors.synced_at(DESK) == {}
     store.cursors.save(DESK, "tickets", "a")
     store.cursors.save(DESK, "tickets", "b")
     store.cursors.save("other", "tickets", "c")
     assert store.cursors.get(DESK, "tickets") == "b"
-    assert store.cursors.last_synced_at(DESK) is not None
+    assert store.cursors.synced_at(DESK).keys() == {"tickets"}
     store.cursors.forget(DESK, "tickets")
     assert store.cursors.get(DESK, "tickets") is None
     assert store.cursors.get("other", "tickets") == "c"
