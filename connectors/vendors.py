@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import cast
 
 from connectors.helpdesk import Helpdesk
-from connectors.http.client import Wait
+from connectors.http.waits import Wait
 from connectors.settings import Settings
 
 _CLASSES = {

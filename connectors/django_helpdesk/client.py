@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Unpack
 
 from markdownify import markdownify
 
@@ -21,9 +21,10 @@ from connectors.errors import (
     StaleTicketError,
     TicketClosedError,
 )
-from connectors.http.client import Http, Wait
+from connectors.http_helpdesk import HttpHelpdesk, Options
 from connectors.records import Comment, Group, Outlook, Page, Record, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
+from connectors.webhooks import is_number
 
 log = logging.getLogger(__name__)
 
@@ -31,50 +32,23 @@ FOLLOWUPS = "/api/followups/"
 _FINAL = (mapping.RESOLVED, mapping.CLOSED, mapping.DUPLICATE)
 
 
-class DjangoHelpdesk:
+class DjangoHelpdesk(HttpHelpdesk):
     """A site with django-helpdesk 2. See `connectors.helpdesk.Helpdesk` for the methods.
 
-    Its API takes the token of a user of the team (Django REST framework's `TokenAuthentication`).
-
-    Args:
-        webhook_max_age_s: Not used: its webhooks do not say when they were sent.
-        home: Not used.
+    Its API takes the token of a user of the team (Django REST framework's `TokenAuthentication`). Its webhooks do not
+    say when they were sent, so none is too old.
     """
 
     # Customers and the team come with their tickets, and have no names; the knowledge base has no API.
-    streams: tuple[str, ...] = ("groups", "tickets")
-    bulk_comments = False
-    bulk_page_price = 1.0
+    title = "django-helpdesk"
+    streams = ("groups", "tickets")
 
-    def __init__(
-        self,
-        settings: HelpdeskSettings,
-        *,
-        webhook_secret: str = "",
-        webhook_max_age_s: float = 300.0,
-        home: Path | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        on_wait: Callable[[Wait], None] | None = None,
-    ) -> None:
-        self.name = settings.name
-        self.base_url = settings.base_url
+    def __init__(self, settings: HelpdeskSettings, **options: Unpack[Options]) -> None:
         self._authorization = f"Token {settings.token.get_secret_value()}"
         self._timeout_s = settings.timeout_s
-        self.http = Http(
-            settings.base_url,
-            lambda _renew: self._authorization,
-            timeout_s=settings.timeout_s,
-            reserve=settings.min_free_share,
-            on_wait=on_wait,
-            sleep=sleep,
-        )
-        self._webhook_secret = webhook_secret
+        super().__init__(settings, lambda _renew: self._authorization, **options)
         self._intake: frozenset[str] | None = None
         self._mails_notes = False
-
-    def close(self) -> None:
-        """Lets go of connections."""
-        self.http.close()
 
     def me(self) -> User:
         """See `Helpdesk.me`. The API does not say who we are; only the team may list tickets."""
@@ -107,9 +81,6 @@ class DjangoHelpdesk:
             case _:
                 raise self._no_stream(stream)
 
-    def _no_stream(self, stream: str) -> FatalError:
-        return FatalError(f"django-helpdesk has no stream '{stream}'", hint=f"streams: {', '.join(self.streams)}")
-
     def _queues(self) -> list[Group]:
         found = queues.read(self.base_url, self._authorization, timeout_s=self._timeout_s)
         self._intake = queues.intake(found)
@@ -128,7 +99,7 @@ class DjangoHelpdesk:
         return (mapping.customer(item), ticket, mapping.thread(item))
 
     def _item(self, ticket_id: str) -> Json:
-        if not (ticket_id.isascii() and ticket_id.isdigit()):
+        if not is_number(ticket_id):
             raise NotFoundError("django-helpdesk's ticket ids are numbers, this one is not")
         return self.http.get(f"{tickets.PATH}{ticket_id}/")
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from connectors.errors import WebhookError
 from connectors.records import WebhookEvent
+from connectors.webhooks import header, verify
 
 HEADER = "Authorization"
 USER = "deskhand"
@@ -40,12 +40,8 @@ def read(headers: Mapping[str, str], body: bytes, *, secret: str) -> WebhookEven
     Raises:
         WebhookError: The secret is wrong, or there is no ticket's id.
     """
-    sent = {name.lower(): value for name, value in headers.items()}.get(HEADER.lower(), "")
-    if not secret:
-        raise WebhookError("no webhook secret is set", hint="set [plugin] webhook_secret in secrets.toml")
-    # Compared as bytes: compare_digest refuses text with characters beyond ASCII.
-    if not hmac.compare_digest(authorization(secret).encode(), sent.encode("utf-8", "replace")):
-        raise WebhookError("the secret does not match", hint="compare the webhook's address with secrets.toml")
+    hint = "compare the webhook's address with secrets.toml"
+    verify(secret, authorization(secret), header(headers, HEADER), what="secret", hint=hint)
     return WebhookEvent(hashlib.sha256(body).hexdigest(), _ticket_id(body))
 
 

@@ -19,7 +19,7 @@ from connectors.files import mapping, rows
 from connectors.files.mapping import Plan
 from connectors.files.table import Position, Reader, Row
 from connectors.files.threads import Threads
-from connectors.http.client import Wait
+from connectors.http.waits import Wait
 from connectors.records import Comment, Group, Outlook, Page, Record, Thread, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 

@@ -8,11 +8,9 @@ last 30 days without `updated_since`; notes are private unless said otherwise; `
 from __future__ import annotations
 
 import base64
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Unpack
 
 from connectors import values
 from connectors.errors import (
@@ -27,7 +25,7 @@ from connectors.errors import (
 from connectors.freshdesk import cursor as cursors
 from connectors.freshdesk import mapping, webhook
 from connectors.freshdesk.cursor import Mark
-from connectors.http.client import Http, Wait
+from connectors.http_helpdesk import HttpHelpdesk, Options, read_records
 from connectors.records import Comment, Outlook, Page, Record, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 
@@ -36,7 +34,6 @@ PER_PAGE = 100
 CONVERSATIONS_INSIDE = 10
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 # Lists of the tickets: what is in the bin or the spam folder is on none but its own.
 _LISTS = ("", "deleted", "spam")
@@ -55,46 +52,20 @@ _PROBES = {
 } | {stream: path for stream, (path, _) in _LISTINGS.items()}
 
 
-class Freshdesk:
+class Freshdesk(HttpHelpdesk):
     """A Freshdesk account. See `connectors.helpdesk.Helpdesk` for the methods.
 
-    Args:
-        webhook_max_age_s: Not used: Freshdesk's webhooks do not say when they were sent.
-        home: Not used.
+    Its webhooks do not say when they were sent, so none is too old.
     """
 
-    streams: tuple[str, ...] = (*_LISTINGS, "users", "macros", "articles", "tickets", "satisfaction_ratings")
-    bulk_comments = False
-    bulk_page_price = 1.0
+    title = "Freshdesk"
+    streams = (*_LISTINGS, "users", "macros", "articles", "tickets", "satisfaction_ratings")
 
-    def __init__(
-        self,
-        settings: HelpdeskSettings,
-        *,
-        webhook_secret: str = "",
-        webhook_max_age_s: float = 300.0,
-        home: Path | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        on_wait: Callable[[Wait], None] | None = None,
-    ) -> None:
-        self.name = settings.name
-        self._base_url = settings.base_url
+    def __init__(self, settings: HelpdeskSettings, **options: Unpack[Options]) -> None:
         # The key is the user; the password is ignored, but has to be there.
         secret = base64.b64encode(f"{settings.token.get_secret_value()}:X".encode()).decode()
-        self.http = Http(
-            settings.base_url,
-            lambda _renew: f"Basic {secret}",
-            timeout_s=settings.timeout_s,
-            reserve=settings.min_free_share,
-            sleep=sleep,
-            on_wait=on_wait,
-        )
-        self._webhook_secret = webhook_secret
+        super().__init__(settings, lambda _renew: f"Basic {secret}", **options)
         self._people: dict[str, User] = {}
-
-    def close(self) -> None:
-        """Lets go of connections."""
-        self.http.close()
 
     def me(self) -> User:
         """See `Helpdesk.me`; only agents have keys."""
@@ -125,12 +96,9 @@ class Freshdesk:
             case _ if stream in _LISTINGS:
                 path, read = _LISTINGS[stream]
                 for items, last in self._numbered(stream, path):
-                    yield Page(_records(read, items, stream), "", last, listed=stream)
+                    yield Page(read_records(read, items, stream), "", last, listed=stream)
             case _:
                 raise self._no_stream(stream)
-
-    def _no_stream(self, stream: str) -> FatalError:
-        return FatalError(f"Freshdesk has no stream '{stream}'", hint=f"streams: {', '.join(self.streams)}")
 
     def _tickets(self, cursor: str | None, since: int) -> Iterator[Page]:
         """The tickets, then what is in the bin, then what is in the spam folder: each a list of its own."""
@@ -141,7 +109,7 @@ class Freshdesk:
             for items, mark, last in cursors.by_time(partial(self._ticket_page, name), _changed_at, marks[name]):
                 marks = {**marks, name: mark}
                 following = _LISTS[(number + 1) % len(_LISTS)] if last else name
-                records = [record for found in _records(self._of_ticket, items, "tickets") for record in found]
+                records = [record for found in read_records(self._of_ticket, items, "tickets") for record in found]
                 yield Page(tuple(records), cursors.dump(marks, following), last and following == _LISTS[0])
 
     def _ticket_page(self, name: str, mark: Mark) -> tuple[list[Json], bool]:
@@ -154,7 +122,7 @@ class Freshdesk:
 
     def _of_ticket(self, item: Json) -> list[Record]:
         """A ticket with who asked and its figures."""
-        ticket = mapping.ticket(item, self._base_url)
+        ticket = mapping.ticket(item, self.base_url)
         figures, requester = mapping.metrics(item), item.get("requester")
         return [
             *([mapping.contact(requester)] if isinstance(requester, dict) and not ticket.deleted else ()),
@@ -171,7 +139,7 @@ class Freshdesk:
         while not done:
             params: dict[str, str | int] = {filter_: mark.since} if mark.since > cursors.START else {}
             items, done = self._page(stream, path, params | {"page": mark.page})
-            records = _records(read, items, stream)
+            records = read_records(read, items, stream)
             times = [item.get("updated_at") or item.get("created_at") for item in items]
             newest = max([mark.newest, *(time for time in map(values.moment, times) if time)])
             mark = (
@@ -184,14 +152,14 @@ class Freshdesk:
     def _agents(self, cursor: str | None) -> Iterator[Page]:
         # All of them each time, for nothing says which have changed; the cursor is the contacts'.
         for items, _ in self._numbered("users", "/api/v2/agents"):
-            yield Page(_records(mapping.agent, items, "users"), cursor or "", False)
+            yield Page(read_records(mapping.agent, items, "users"), cursor or "", False)
 
     def _macros(self) -> Iterator[Page]:
         for folders, last_folders in self._numbered("macros", "/api/v2/canned_response_folders"):
             records: list[Record] = []
             for folder in folders:
                 for items, _ in self._numbered("macros", f"/api/v2/canned_response_folders/{folder['id']}/responses"):
-                    records += _records(mapping.macro, map(self._whole_response, items), "macros")
+                    records += read_records(mapping.macro, map(self._whole_response, items), "macros")
             yield Page(tuple(records), "", last_folders, listed="macros")
 
     def _whole_response(self, item: Json) -> Json:
@@ -204,8 +172,8 @@ class Freshdesk:
             for category in categories:
                 for folder in self._folders(f"/api/v2/solutions/categories/{category['id']}/folders", set()):
                     for items, _ in self._numbered("articles", f"/api/v2/solutions/folders/{folder['id']}/articles"):
-                        read = partial(mapping.article, folder=folder, base_url=self._base_url)
-                        yield Page(_records(read, items, "articles"), "", False, listed="articles")
+                        read = partial(mapping.article, folder=folder, base_url=self.base_url)
+                        yield Page(read_records(read, items, "articles"), "", False, listed="articles")
         yield Page((), "", True, listed="articles")
 
     def _folders(self, path: str, seen: set[str]) -> Iterator[Json]:
@@ -240,7 +208,7 @@ class Freshdesk:
 
     def ticket(self, ticket_id: str) -> Ticket:
         """See `Helpdesk.ticket`."""
-        return mapping.ticket(self.http.get(f"/api/v2/tickets/{ticket_id}"), self._base_url)
+        return mapping.ticket(self.http.get(f"/api/v2/tickets/{ticket_id}"), self.base_url)
 
     def comments(self, ticket_id: str) -> tuple[list[Comment], list[User]]:
         """See `Helpdesk.comments`; one request for tickets with few turns."""
@@ -265,7 +233,7 @@ class Freshdesk:
             conversations = [
                 one for page, _ in self._numbered(f"ticket {ticket_id}", f"{path}/conversations") for one in page
             ]
-        read = _records(
+        read = read_records(
             lambda one: mapping.conversation(one, ticket_id), conversations, f"of ticket {ticket_id}, comments"
         )
         return item, sorted(read, key=lambda comment: comment.created_at)
@@ -292,7 +260,7 @@ class Freshdesk:
         marker says that all of it was done.
         """
         item, conversations = self._whole(ticket.id)
-        now = mapping.ticket(item, self._base_url)
+        now = mapping.ticket(item, self.base_url)
         if now.deleted or now.status == "closed":
             raise TicketClosedError(f"ticket {ticket.id} is {now.status}")
         if update.note_html and any(update.marker in one.text for one in conversations if not one.public):
@@ -341,19 +309,3 @@ def _changes(now: Ticket, update: WriteBack) -> Json:
     if missing := [tag for tag in update.tags if tag not in now.tags]:
         changes["tags"] = [*now.tags, *missing]
     return changes
-
-
-def _records(read: Callable[[Json], T], items: Iterable[Json], what: str) -> tuple[T, ...]:
-    """Maps a page; a record that cannot be read ends the run, since behind the cursor it would be lost for good."""
-    records = []
-    for item in items:
-        try:
-            records.append(read(item))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            why = f"it has no {error}" if isinstance(error, KeyError) else type(error).__name__
-            # The error's own words may hold what the field held.
-            raise FatalError(
-                f"{what}: record {item.get('id', 'without an id')} is not in the shape we know ({why})",
-                hint="the API has changed: upgrade Deskhand",
-            ) from None
-    return tuple(records)

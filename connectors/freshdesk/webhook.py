@@ -7,13 +7,13 @@ send another one. All that such a request can do is have us look at a ticket.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import time
 from collections.abc import Mapping
 
 from connectors.errors import WebhookError
 from connectors.records import WebhookEvent
+from connectors.webhooks import header, is_number, verify
 
 HEADER = "Authorization"
 # What the rule posts: no text of the ticket, only which one, and what tells one event from the next.
@@ -38,18 +38,14 @@ def read(headers: Mapping[str, str], body: bytes, *, secret: str, now: float | N
     Raises:
         WebhookError: The secret is wrong, or there is no ticket id.
     """
-    sent = {name.lower(): value for name, value in headers.items()}.get(HEADER.lower(), "")
-    if not secret:
-        raise WebhookError("no webhook secret is set", hint="set [plugin] webhook_secret in secrets.toml")
-    # Compared as bytes: compare_digest refuses text with characters beyond ASCII.
-    if not hmac.compare_digest(f"Bearer {secret}".encode(), sent.encode("utf-8", "replace")):
-        raise WebhookError("the secret does not match", hint="compare the rule's header with secrets.toml")
+    hint = "compare the rule's header with secrets.toml"
+    verify(secret, f"Bearer {secret}", header(headers, HEADER), what="secret", hint=hint)
     content = _content(body)
     ticket_id = content.get("ticket_id")
     if isinstance(ticket_id, bool) or not isinstance(ticket_id, str | int):
         raise WebhookError("the body has no ticket_id", hint="the rule's JSON content must be: " + BODY)
     ticket_id = str(ticket_id)
-    if not (ticket_id.isascii() and ticket_id.isdigit() and len(ticket_id) <= 20):
+    if not is_number(ticket_id):
         raise WebhookError("the body's ticket_id is not a number", hint="the rule's JSON content must be: " + BODY)
     # Two events of a ticket must not look like one delivery, or the second would be left out.
     changed = content.get("changed") or int((time.time() if now is None else now) // _WINDOW_S)

@@ -26,8 +26,6 @@ from connectors.http.limits import MAX_PACE_S, Limits, Pause, retry_after_s, uni
 from connectors.http.transport import Call, Transport
 from connectors.http.waits import Wait, Waits
 
-__all__ = ["MAX_ATTEMPTS", "Answer", "Http", "Wait", "retry_after_s"]
-
 MAX_ATTEMPTS = 6
 # A page in place of JSON may be a gateway's that is being restarted, or a wrong address's: that one should not take
 # half a minute to be told.

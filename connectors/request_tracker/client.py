@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Unpack
 
 from connectors.errors import (
     CredentialError,
@@ -18,12 +16,13 @@ from connectors.errors import (
     StaleTicketError,
     TicketClosedError,
 )
-from connectors.http.client import Http, Wait
+from connectors.http_helpdesk import HttpHelpdesk, Options
 from connectors.records import Comment, Outlook, Page, Record, Ticket, User, WebhookEvent, WriteBack
 from connectors.request_tracker import mapping, tickets, webhook
 from connectors.request_tracker.rest import PER_PAGE, Json, Rest, either, where
 from connectors.request_tracker.threads import People, Threads, path_of
 from connectors.settings import HelpdeskSettings
+from connectors.webhooks import is_number
 
 log = logging.getLogger(__name__)
 
@@ -50,48 +49,23 @@ _LISTINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 
 
-class RequestTracker:
+class RequestTracker(HttpHelpdesk):
     """A Request Tracker 5 by its REST 2.0. See `connectors.helpdesk.Helpdesk` for the methods.
 
     Users have no stream: a listing does not say who is of the team, and customers whose tickets we do not read are none
     of our business. They come with their tickets and comments.
     """
 
-    streams: tuple[str, ...] = ("groups", "ticket_fields", "articles", "tickets")
-    # Threads come with the tickets.
-    bulk_comments = False
-    bulk_page_price = 1.0
+    title = "Request Tracker"
+    # Threads come with the tickets, so there is no bulk way to comments.
+    streams = ("groups", "ticket_fields", "articles", "tickets")
 
-    def __init__(
-        self,
-        settings: HelpdeskSettings,
-        *,
-        webhook_secret: str = "",
-        webhook_max_age_s: float = 300.0,
-        home: Path | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        on_wait: Callable[[Wait], None] | None = None,
-    ) -> None:
-        self.name = settings.name
-        self.base_url = settings.base_url
+    def __init__(self, settings: HelpdeskSettings, **options: Unpack[Options]) -> None:
         self._token = settings.token.get_secret_value()
-        self.http = Http(
-            settings.base_url,
-            lambda _renew: f"token {self._token}",
-            timeout_s=settings.timeout_s,
-            reserve=settings.min_free_share,
-            on_wait=on_wait,
-            sleep=sleep,
-        )
+        super().__init__(settings, lambda _renew: f"token {self._token}", **options)
         self._rest = Rest(self.http)
         self._people = People(self._rest)
         self._threads = Threads(self._rest, self._people)
-        self._webhook_secret = webhook_secret
-        self._webhook_max_age_s = webhook_max_age_s
-
-    def close(self) -> None:
-        """Lets go of connections."""
-        self.http.close()
 
     def me(self) -> User:
         """See `Helpdesk.me`; a token says itself which user it is of."""
@@ -121,7 +95,7 @@ class RequestTracker:
 
     def _listed(self, stream: str) -> tuple[str, Mapping[str, str]]:
         if stream not in _LISTINGS:
-            raise FatalError(f"Request Tracker has no stream '{stream}'", hint=f"streams: {', '.join(self.streams)}")
+            raise self._no_stream(stream)
         return _LISTINGS[stream]
 
     def _record(self, stream: str, item: Json) -> Record:
@@ -145,7 +119,7 @@ class RequestTracker:
 
     def _known(self, ticket_id: str) -> tuple[Json, str]:
         """A ticket by its own address, where a merged one gives the other, and the version for `If-Match`."""
-        if not (ticket_id.isascii() and ticket_id.isdigit()):
+        if not is_number(ticket_id):
             raise NotFoundError("Request Tracker's ticket ids are numbers, this one is not")
         answer = self.http.request("GET", path_of(ticket_id))
         # The number of its last transaction. Web servers that compress answers add a suffix that RT does not know.

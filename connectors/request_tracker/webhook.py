@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from connectors.errors import WebhookError
 from connectors.records import WebhookEvent
+from connectors.webhooks import header, is_number, verify
 
 SIGNATURE = "X-Deskhand-Signature"
 TIMESTAMP = "X-Deskhand-Timestamp"
@@ -38,13 +39,9 @@ def read(
     Raises:
         WebhookError: It is not from our Request Tracker, is too old, or has no ticket id.
     """
-    values = {name.lower(): value for name, value in headers.items()}
-    signature, timestamp = values.get(SIGNATURE.lower(), ""), values.get(TIMESTAMP.lower(), "")
-    if not secret:
-        raise WebhookError("no webhook secret is set", hint="set [plugin] webhook_secret in secrets.toml")
-    # Compared as bytes: compare_digest refuses text with characters beyond ASCII.
-    if not hmac.compare_digest(sign(secret, timestamp, body).encode(), signature.encode("utf-8", "replace")):
-        raise WebhookError("the signature does not match", hint="compare RT's $DeskhandSecret with secrets.toml")
+    timestamp = header(headers, TIMESTAMP)
+    hint = "compare RT's $DeskhandSecret with secrets.toml"
+    verify(secret, sign(secret, timestamp, body), header(headers, SIGNATURE), what="signature", hint=hint)
     if not (timestamp.isascii() and timestamp.isdecimal()):
         raise WebhookError("the signature's timestamp is no time")
     age_s = abs((time.time() if now is None else now) - int(timestamp))
@@ -62,6 +59,6 @@ def _event(body: bytes) -> WebhookEvent:
             "the body has no ticket_id and transaction_id", hint="use the Scrip of docs/request-tracker.md"
         ) from None
     for value in (ticket_id, transaction_id):
-        if not (value.isascii() and value.isdigit() and len(value) <= 20):
+        if not is_number(value):
             raise WebhookError("the body's ids are not numbers")
     return WebhookEvent(delivery_id=transaction_id, ticket_id=ticket_id)

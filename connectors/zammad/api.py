@@ -8,10 +8,9 @@ or 1000 (`CanPaginate`). Some, such as the fields', are not cut into pages at al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from connectors.errors import FatalError
 from connectors.http.client import Http
 
 ROOT = "/api/v1"
@@ -19,7 +18,6 @@ ROOT = "/api/v1"
 PER_PAGE = 100
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 
 def expanded(params: Mapping[str, str | int] | None = None) -> dict[str, str | int]:
@@ -38,23 +36,3 @@ def pages(http: Http, path: str, *, first: int = 1) -> Iterator[tuple[list[Json]
         last = len(items) < PER_PAGE or not fresh
         yield fresh, number, last
         number += 1
-
-
-def records(read: Callable[[Json], T], items: Iterable[Json], what: str) -> tuple[T, ...]:
-    """Maps a page.
-
-    Raises:
-        FatalError: A record is in another shape: behind the cursor it would be lost for good.
-    """
-    found = []
-    for item in items:
-        try:
-            found.append(read(item))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            why = f"it has no {error}" if isinstance(error, KeyError) else type(error).__name__
-            # The error's own words may hold what the field held.
-            raise FatalError(
-                f"{what}: record {item.get('id', 'without an id')} is not in the shape we know ({why})",
-                hint="the API has changed: upgrade Deskhand",
-            ) from None
-    return tuple(found)

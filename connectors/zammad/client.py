@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from typing import Unpack
 
 from connectors import clock
-from connectors.errors import FatalError, ForbiddenError, NotFoundError
-from connectors.http.client import Http, Wait
+from connectors.errors import ForbiddenError, NotFoundError
+from connectors.http_helpdesk import HttpHelpdesk, Options, read_records
 from connectors.records import Comment, Outlook, Page, Record, Role, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
+from connectors.webhooks import is_number
 from connectors.zammad import api, knowledge_base, mapping, webhook, webhook_setup
 from connectors.zammad.api import ROOT, Json
 from connectors.zammad.people import People
@@ -29,49 +30,22 @@ _PROBES = {stream: path for stream, (path, _) in _LISTINGS.items()} | {
 }
 
 
-class Zammad:
+class Zammad(HttpHelpdesk):
     """A Zammad. See `connectors.helpdesk.Helpdesk` for the methods.
 
-    Tags are only known of tickets that are read one by one (`ticket`): no list has them.
-
-    Args:
-        webhook_max_age_s: Not used: Zammad's webhooks do not say when they were sent.
-        home: Not used.
+    Tags are only known of tickets that are read one by one (`ticket`): no list has them. Its webhooks do not say when
+    they were sent, so none is too old.
     """
 
-    streams: tuple[str, ...] = ("groups", "ticket_fields", "organizations", "users", "macros", "articles", "tickets")
-    bulk_comments = False
-    bulk_page_price = 1.0
+    title = "Zammad"
+    streams = ("groups", "ticket_fields", "organizations", "users", "macros", "articles", "tickets")
 
-    def __init__(
-        self,
-        settings: HelpdeskSettings,
-        *,
-        webhook_secret: str = "",
-        webhook_max_age_s: float = 300.0,
-        home: Path | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        on_wait: Callable[[Wait], None] | None = None,
-    ) -> None:
-        self.name = settings.name
-        self.base_url = settings.base_url
+    def __init__(self, settings: HelpdeskSettings, **options: Unpack[Options]) -> None:
         token = settings.token.get_secret_value()
-        self.http = Http(
-            settings.base_url,
-            lambda _renew: f"Token token={token}",
-            timeout_s=settings.timeout_s,
-            reserve=settings.min_free_share,
-            on_wait=on_wait,
-            sleep=sleep,
-        )
+        super().__init__(settings, lambda _renew: f"Token token={token}", **options)
         self._people = People(self.http)
         self._writer = Writer(self.http, self._people, ticket=self.ticket, articles=self._articles)
         self._states: dict[str, str] = {}
-        self._webhook_secret = webhook_secret
-
-    def close(self) -> None:
-        """Lets go of connections."""
-        self.http.close()
 
     def me(self) -> User:
         """See `Helpdesk.me`."""
@@ -102,22 +76,19 @@ class Zammad:
             case "ticket_fields":
                 for items, _, last in api.pages(self.http, _PROBES[stream]):
                     own = [item for item in items if mapping.is_own_field(item)]
-                    yield Page(api.records(mapping.ticket_field, own, stream), "", last, listed=stream)
+                    yield Page(read_records(mapping.ticket_field, own, stream), "", last, listed=stream)
             case _ if stream in _LISTINGS:
                 path, read = _LISTINGS[stream]
                 for items, _, last in api.pages(self.http, path):
-                    yield Page(api.records(read, items, stream), "", last, listed=stream)
+                    yield Page(read_records(read, items, stream), "", last, listed=stream)
             case _:
                 raise self._no_stream(stream)
 
-    def _no_stream(self, stream: str) -> FatalError:
-        return FatalError(f"Zammad has no stream '{stream}'", hint=f"streams: {', '.join(self.streams)}")
-
     def _macros(self) -> Iterator[Page]:
         for items, _, _ in api.pages(self.http, "/text_modules"):
-            yield Page(api.records(mapping.text_module, items, "macros"), "", done=False, listed="macros")
+            yield Page(read_records(mapping.text_module, items, "macros"), "", done=False, listed="macros")
         for items, _, last in api.pages(self.http, "/macros"):
-            found = [macro for macro in api.records(mapping.macro, items, "macros") if macro]
+            found = [macro for macro in read_records(mapping.macro, items, "macros") if macro]
             yield Page(tuple(found), "", last, listed="macros")
 
     def _state_types(self) -> Mapping[str, str]:
@@ -136,7 +107,9 @@ class Zammad:
     def comments(self, ticket_id: str) -> tuple[list[Comment], list[User]]:
         """See `Helpdesk.comments`."""
         items = self._articles(ticket_id)
-        comments = api.records(lambda item: mapping.comment(item, ticket_id), items, f"of ticket {ticket_id}, comments")
+        comments = read_records(
+            lambda item: mapping.comment(item, ticket_id), items, f"of ticket {ticket_id}, comments"
+        )
         authors: dict[str, User] = {}
         for comment in comments:
             role: Role = "requester" if comment.raw.get("sender") == "Customer" else "agent"
@@ -151,7 +124,7 @@ class Zammad:
         except ForbiddenError:
             tags = ()
         states = self._state_types()
-        (ticket,) = api.records(
+        (ticket,) = read_records(
             lambda one: mapping.ticket(one, self.base_url, states, tags=tags), [item], f"ticket {ticket_id}"
         )
         return ticket
@@ -170,6 +143,6 @@ class Zammad:
 
 
 def _number(ticket_id: str) -> int:
-    if not (ticket_id.isascii() and ticket_id.isdigit()):
+    if not is_number(ticket_id):
         raise NotFoundError("Zammad's ticket ids are numbers, this one is not")
     return int(ticket_id)

@@ -15,8 +15,8 @@ from markdownify import markdownify
 from connectors import clock, values
 from connectors.errors import SkippableError
 from connectors.http.client import Http
+from connectors.http_helpdesk import read_records
 from connectors.records import Article, Page
-from connectors.zammad import api
 from connectors.zammad.api import ROOT, Json
 
 PATH = f"{ROOT}/knowledge_bases/init"
@@ -42,7 +42,7 @@ def articles(http: Http, now: str) -> Iterator[Page]:
         some = wanted[start : start + TEXTS_PER_PAGE]
         answer = read(http, [item["content_id"] for item in some])
         texts = dict(_table(answer, "KnowledgeBaseAnswerTranslationContent"))
-        found = api.records(lambda item, texts=texts: _article(item, texts), some, "articles")  # type: ignore[misc]
+        found = read_records(lambda item, texts=texts: _article(item, texts), some, "articles")  # type: ignore[misc]
         yield Page(found, "", done=False, listed="articles")
     yield Page((), "", done=True, listed="articles")
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from connectors.errors import FatalError, ForbiddenError, SkippableError
 from connectors.http.client import Http
+from connectors.http_helpdesk import read_records
 from connectors.records import Page, Role, User
 from connectors.zammad import api, mapping
 from connectors.zammad.api import ROOT
@@ -46,7 +47,7 @@ class People:
         number, newest = _read(cursor)
         number = self._step_back(number, newest)
         for items, at, last in api.pages(self._http, "/users", first=number):
-            users = [replace(user) for user in api.records(mapping.user, items, "users") if user.id != "1"]
+            users = [replace(user) for user in read_records(mapping.user, items, "users") if user.id != "1"]
             self._known |= {user.id: user for user in users}
             fresh = tuple(user for user in users if int(user.id) > newest)
             newest = max([newest, *(int(item["id"]) for item in items)])

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from connectors import clock
 from connectors.errors import FatalError
 from connectors.http.client import Http
+from connectors.http_helpdesk import read_records
 from connectors.records import Page, Recheck, Record
 from connectors.zammad import api, mapping
 from connectors.zammad.api import ROOT, Json
@@ -109,7 +110,7 @@ class TicketStream:
     def _records(self, items: list[Json], recent: Mapping[str, str]) -> tuple[Record, ...]:
         states = self._states() if items else {}
         found: list[Record] = list(
-            api.records(lambda item: mapping.ticket(item, self._base_url, states), items, "tickets")
+            read_records(lambda item: mapping.ticket(item, self._base_url, states), items, "tickets")
         )
         found += [figures for item in items if (figures := mapping.metrics(item))]
         for item in items:

@@ -15,6 +15,7 @@ from typing import Any
 
 from connectors.errors import WebhookError
 from connectors.records import WebhookEvent
+from connectors.webhooks import header, is_number, verify
 
 SIGNATURE = "X-Hub-Signature"
 DELIVERY = "X-Zammad-Delivery"
@@ -37,17 +38,10 @@ def read(headers: Mapping[str, str], body: bytes, *, secret: str) -> WebhookEven
     Raises:
         WebhookError: It is not from our Zammad, or has no ticket id.
     """
-    sent = {name.lower(): value for name, value in headers.items()}
-    if not secret:
-        raise WebhookError("no webhook secret is set", hint="set [plugin] webhook_secret in secrets.toml")
-    # Compared as bytes: compare_digest refuses text with characters beyond ASCII.
-    signature = sent.get(SIGNATURE.lower(), "").encode("utf-8", "replace")
-    if not hmac.compare_digest(sign(secret, body).encode(), signature):
-        raise WebhookError(
-            "the signature does not match", hint="compare the webhook's HMAC SHA1 signature token with secrets.toml"
-        )
+    hint = "compare the webhook's HMAC SHA1 signature token with secrets.toml"
+    verify(secret, sign(secret, body), header(headers, SIGNATURE), what="signature", hint=hint)
     ticket_id = _ticket_id(body)
-    delivery = sent.get(DELIVERY.lower()) or hashlib.sha256(body).hexdigest()
+    delivery = header(headers, DELIVERY) or hashlib.sha256(body).hexdigest()
     return WebhookEvent(delivery, ticket_id)
 
 
@@ -60,6 +54,6 @@ def _ticket_id(body: bytes) -> str:
             "the body has no ticket with an id", hint="leave the payload as it is, or: " + PAYLOAD
         ) from None
     ticket_id = "" if isinstance(found, bool) else str(found)
-    if not (ticket_id.isascii() and ticket_id.isdigit() and len(ticket_id) <= 20):
+    if not is_number(ticket_id):
         raise WebhookError("the body's ticket id is not a number", hint="leave the payload as it is, or: " + PAYLOAD)
     return ticket_id

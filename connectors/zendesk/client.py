@@ -2,69 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Unpack
 
 from connectors import values
 from connectors.errors import CredentialError
-from connectors.http.client import Http, Wait
+from connectors.http_helpdesk import HttpHelpdesk, Options, read_records
 from connectors.records import Comment, Outlook, Page, Ticket, User, WebhookEvent, WriteBack
 from connectors.settings import HelpdeskSettings
 from connectors.zendesk import events, listings, mapping, outlooks, tickets, webhook, webhook_setup
 from connectors.zendesk.api import PAGE_PRICE, Api, rate_limit_of
 from connectors.zendesk.auth import authorizer
-from connectors.zendesk.paging import list_pages, records
+from connectors.zendesk.paging import list_pages
 from connectors.zendesk.writing import Writer
 
 
-class Zendesk:
-    """A Zendesk account, or anything that speaks its API. See `connectors.helpdesk.Helpdesk` for the methods.
+class Zendesk(HttpHelpdesk):
+    """A Zendesk account, or anything that speaks its API. See `connectors.helpdesk.Helpdesk` for the methods."""
 
-    Args:
-        home: Where an OAuth sign-in keeps its tokens.
-        on_wait: Called about once a second while a rate limit or a retry is waited for.
-    """
+    title = "Zendesk"
 
     # What others refer to comes first, so that a sync that is cut off leaves nothing dangling.
-    streams: tuple[str, ...] = (
+    streams = (
         "groups", "brands", "ticket_fields", "organizations", "users", "macros", "articles", "tickets",
         "satisfaction_ratings",
     )  # fmt: skip
     bulk_comments = True
+    bulk_page_price = PAGE_PRICE
 
-    def __init__(
-        self,
-        settings: HelpdeskSettings,
-        *,
-        webhook_secret: str = "",
-        webhook_max_age_s: float = 300.0,
-        home: Path | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
-        on_wait: Callable[[Wait], None] | None = None,
-    ) -> None:
-        self.name = settings.name
-        self.base_url = settings.base_url
-        self.bulk_page_price = PAGE_PRICE
-        self.http = Http(
-            settings.base_url,
-            authorizer(settings, home),
-            timeout_s=settings.timeout_s,
-            reserve=settings.min_free_share,
-            family=rate_limit_of,
-            on_wait=on_wait,
-            sleep=sleep,
-            monotonic=monotonic,
-        )
+    def __init__(self, settings: HelpdeskSettings, **options: Unpack[Options]) -> None:
+        super().__init__(settings, authorizer(settings, options.get("home")), family=rate_limit_of, **options)
         self._api = Api(self.http, on_price=self._learn_price)
         self._writer = Writer(self._api, ticket=self.ticket, comments=lambda ticket_id: self.comments(ticket_id)[0])
-        self._webhook_secret = webhook_secret
-        self._webhook_max_age_s = webhook_max_age_s
-
-    def close(self) -> None:
-        """Lets go of connections."""
-        self.http.close()
 
     def _learn_price(self, price: float) -> None:
         self.bulk_page_price = price
@@ -95,12 +64,12 @@ class Zendesk:
             case "groups" | "brands" | "ticket_fields" | "macros":
                 yield from listings.whole(self._api, stream)
             case _:
-                raise outlooks.unknown(stream, self.streams)
+                raise self._no_stream(stream)
 
     def outlook(self, stream: str) -> Outlook:
         """See `Helpdesk.outlook`; also for `comments`."""
         if stream not in (*self.streams, "comments"):
-            raise outlooks.unknown(stream, self.streams)
+            raise self._no_stream(stream)
         return outlooks.outlook(self._api, stream)
 
     def comments(self, ticket_id: str) -> tuple[list[Comment], list[User]]:
@@ -110,13 +79,13 @@ class Zendesk:
         what = f"comments of ticket {ticket_id}"
         path = f"/api/v2/tickets/{ticket_id}/comments.json"
         for page in list_pages(self._api, path, what, {"include": "users"}):
-            comments += records(lambda item: mapping.comment(item, ticket_id), page.answer.get("comments"), what)
-            users |= {user.id: user for user in records(mapping.user, page.answer.get("users"), "users")}
+            comments += read_records(lambda item: mapping.comment(item, ticket_id), page.answer.get("comments"), what)
+            users |= {user.id: user for user in read_records(mapping.user, page.answer.get("users"), "users")}
         return comments, list(users.values())
 
     def ticket(self, ticket_id: str) -> Ticket:
         """See `Helpdesk.ticket`."""
-        (ticket,) = records(
+        (ticket,) = read_records(
             mapping.ticket, [self._api.get(f"/api/v2/tickets/{ticket_id}.json").get("ticket")], "tickets"
         )
         return ticket

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from connectors import values
 from connectors.errors import ForbiddenError, NotFoundError, SkippableError
+from connectors.http_helpdesk import read_records
 from connectors.records import Comment, Page, Recheck, Record
 from connectors.zendesk import mapping
 from connectors.zendesk.api import Api, Json
 from connectors.zendesk.exports import Source, updated_at
-from connectors.zendesk.paging import records
 from connectors.zendesk.position import Position
 from connectors.zendesk.time_exports import time_pages
 
@@ -43,7 +43,7 @@ def pages(api: Api, cursor: str | None, since: int) -> Iterator[Page]:
 
 def read(answer: Json) -> tuple[Record, ...]:
     """The comments of an answer, then the tickets whose comments are to be read anew."""
-    found = [one for event in records(_read, answer.get("ticket_events"), "ticket events") for one in event]
+    found = [one for event in read_records(_read, answer.get("ticket_events"), "ticket events") for one in event]
     comments = {one.id: one for one in found if isinstance(one, Comment)}
     rechecks = {one.ticket_id: one for one in found if isinstance(one, Recheck)}
     return (*comments.values(), *rechecks.values())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from connectors.errors import ForbiddenError, NotFoundError, SkippableError
+from connectors.http_helpdesk import read_records
 from connectors.records import Page, Record
 from connectors.zendesk import mapping
 from connectors.zendesk.api import Api, Json
@@ -18,7 +19,7 @@ from connectors.zendesk.exports import (
     read_export,
     updated_at,
 )
-from connectors.zendesk.paging import list_pages, records
+from connectors.zendesk.paging import list_pages
 from connectors.zendesk.position import Position
 from connectors.zendesk.time_exports import by_time, time_pages
 
@@ -46,7 +47,7 @@ def whole(api: Api, stream: str) -> Iterator[Page]:
     try:
         for page in list_pages(api, f"/api/v2/{stream}.json", stream):
             pages_read += 1
-            found = records(_WHOLE[stream], page.answer.get(stream), stream)
+            found = read_records(_WHOLE[stream], page.answer.get(stream), stream)
             yield Page(found, "", page.done, listed=stream)
     except NotFoundError as error:
         raise _missing(stream, error, pages_read) from error
@@ -67,7 +68,7 @@ def organizations(api: Api, cursor: str | None, since: int) -> Iterator[Page]:
 
 
 def _read(read: Callable[[Json], Record], stream: str, answer: Json) -> tuple[Record, ...]:
-    return records(read, answer.get(stream), stream)
+    return read_records(read, answer.get(stream), stream)
 
 
 def _listing(api: Api, source: Source) -> Mode:
@@ -130,7 +131,9 @@ def _all_articles(api: Api, cursor: str) -> Iterator[Page]:
             began = began or api.now()
             if page.done:  # before, another run has to begin anew
                 cursor = Position("time", str(max(0, began - OVERLAP_S)), listed=began).text()
-            yield Page(records(mapping.article, page.answer.get("articles"), "articles"), cursor, page.done, "articles")
+            yield Page(
+                read_records(mapping.article, page.answer.get("articles"), "articles"), cursor, page.done, "articles"
+            )
     except NotFoundError as error:
         raise _missing("articles", error, pages_read) from error
 

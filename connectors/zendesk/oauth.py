@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import requests
 
 from connectors.errors import CredentialError, RetriableError
-from connectors.http.client import retry_after_s
+from connectors.http.limits import retry_after_s
 from connectors.settings import HelpdeskSettings
 from connectors.zendesk.token_pair import Pair
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors import values
-from connectors.errors import FatalError, ForbiddenError, NotFoundError
+from connectors.errors import ForbiddenError, NotFoundError
 from connectors.records import Outlook
 from connectors.zendesk import events, paging
 from connectors.zendesk.api import Api
@@ -38,8 +38,3 @@ def _count(api: Api, stream: str) -> int | None:
         return values.number(count.get("value") if isinstance(count, dict) else count)
     path = "/api/v2/help_center/articles.json" if stream == "articles" else f"/api/v2/{stream}.json"
     return values.number(api.get(path, {"per_page": 1}).get("count"))
-
-
-def unknown(stream: str, streams: tuple[str, ...]) -> FatalError:
-    """The error for a stream that Zendesk does not have."""
-    return FatalError(f"Zendesk has no stream '{stream}'", hint=f"streams: {', '.join(streams)}")

@@ -1,4 +1,4 @@
-"""Pages of any kind: how many rows to ask for, following a list to its end, rows to records.
+"""Pages of any kind: how many rows to ask for, and following a list to its end.
 
 Lists page by cursor (`page[size]`, `page[after]`, `meta.has_more`) or, on some accounts and endpoints, by number
 (`next_page`); see https://developer.zendesk.com/api-reference/introduction/pagination/.
@@ -7,18 +7,15 @@ Lists page by cursor (`page[size]`, `page[after]`, `meta.has_more`) or, on some 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from connectors.errors import CursorError, FatalError, RefusedError, SlowAnswerError
+from connectors.errors import CursorError, RefusedError, SlowAnswerError
 from connectors.http.client import MAX_ATTEMPTS
 from connectors.zendesk.api import Api, Json, Query
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 EXPORT_ROWS = 1000
 LIST_ROWS = 100
@@ -150,24 +147,3 @@ def _following(answer: Json) -> tuple[str, str]:
     in_address = parse_qs(urlsplit(address).query).get("page[after]", [""])
     after = str(meta.get("after_cursor") or in_address[0])
     return after, "" if after else address
-
-
-def records(read: Callable[[Json], T], items: Any, what: str) -> tuple[T, ...]:
-    """Maps a page's rows; one that cannot be read ends the run, since behind the cursor it would be lost for good.
-
-    Raises:
-        FatalError: Names the record, and never quotes it.
-    """
-    found = []
-    for item in items or ():
-        try:
-            found.append(read(item))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            why = f"it has no {error}" if isinstance(error, KeyError) else type(error).__name__
-            which = item.get("id") if isinstance(item, dict) else "without an id"
-            # The error's own words may hold what the field held.
-            raise FatalError(
-                f"{what}: record {which} is not in the shape we know ({why})",
-                hint="the API has changed: upgrade Deskhand",
-            ) from None
-    return tuple(found)

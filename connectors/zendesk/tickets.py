@@ -15,11 +15,12 @@ from functools import partial
 
 from connectors import clock, values
 from connectors.errors import ForbiddenError, NotFoundError
+from connectors.http_helpdesk import read_records
 from connectors.records import Deletion, Page, Record
 from connectors.zendesk import mapping
 from connectors.zendesk.api import Api, Json
 from connectors.zendesk.exports import OVERLAP_S, Source, by_cursor, by_pages, read_export, updated_at
-from connectors.zendesk.paging import list_pages, records
+from connectors.zendesk.paging import list_pages
 from connectors.zendesk.position import Position, Step
 from connectors.zendesk.time_exports import by_time
 
@@ -43,9 +44,9 @@ def pages(api: Api, cursor: str | None, since: int) -> Iterator[Page]:
 
 def read(answer: Json) -> tuple[Record, ...]:
     """The tickets of an answer, and their metrics where it has them."""
-    tickets = records(mapping.ticket, answer.get("tickets"), "tickets")
+    tickets = read_records(mapping.ticket, answer.get("tickets"), "tickets")
     here = {ticket.id for ticket in tickets if not ticket.deleted}
-    metrics = records(mapping.ticket_metrics, answer.get("metric_sets"), "ticket metrics")
+    metrics = read_records(mapping.ticket_metrics, answer.get("metric_sets"), "ticket metrics")
     return (*tickets, *(one for one in metrics if one.ticket_id in here))
 
 
@@ -97,7 +98,7 @@ def deletions(api: Api, begin: int) -> list[Deletion]:
     try:
         order = {"sort_by": "deleted_at", "sort_order": "desc"}
         for page in list_pages(api, "/api/v2/deleted_tickets.json", "deleted tickets", order):
-            part = records(mapping.deletion, page.answer.get("deleted_tickets"), "deleted tickets")
+            part = read_records(mapping.deletion, page.answer.get("deleted_tickets"), "deleted tickets")
             found += [one for one in part if one.at >= begin]
             times = [one.at for one in part]
             # Some lists keep to their own order: only where this one shows to be newest first is nothing behind it.

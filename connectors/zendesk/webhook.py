@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from connectors import clock
 from connectors.errors import WebhookError
 from connectors.records import WebhookEvent
+from connectors.webhooks import header, is_number, verify
 
 SIGNATURE = "X-Zendesk-Webhook-Signature"
 TIMESTAMP = "X-Zendesk-Webhook-Signature-Timestamp"
@@ -43,24 +44,16 @@ def read(
     Raises:
         WebhookError: It is not from our helpdesk, is too old, or has no ticket id.
     """
-    values = {name.lower(): value for name, value in headers.items()}
-    signature, timestamp = values.get(SIGNATURE.lower(), ""), values.get(TIMESTAMP.lower(), "")
-    if not secret:
-        raise WebhookError("no webhook secret is set", hint="set [plugin] webhook_secret in secrets.toml")
-    # Compared as bytes: compare_digest refuses text with characters beyond ASCII.
-    if not hmac.compare_digest(sign(secret, timestamp, body).encode(), signature.encode("utf-8", "replace")):
-        raise WebhookError(
-            "the signature does not match", hint="compare the webhook's signing secret with secrets.toml"
-        )
+    timestamp = header(headers, TIMESTAMP)
+    hint = "compare the webhook's signing secret with secrets.toml"
+    verify(secret, sign(secret, timestamp, body), header(headers, SIGNATURE), what="signature", hint=hint)
     try:
         age_s = abs(((now or datetime.now(UTC)) - clock.from_iso(timestamp)).total_seconds())
     except ValueError:
         raise WebhookError("the signature's timestamp is no time") from None
     if age_s > max_age_s:
         raise WebhookError(f"the signature is {age_s:.0f} s old", hint="check this machine's clock")
-    return WebhookEvent(
-        delivery_id=values.get(INVOCATION.lower()) or _digest(timestamp, body), ticket_id=_ticket_id(body)
-    )
+    return WebhookEvent(delivery_id=header(headers, INVOCATION) or _digest(timestamp, body), ticket_id=_ticket_id(body))
 
 
 def _ticket_id(body: bytes) -> str:
@@ -71,7 +64,7 @@ def _ticket_id(body: bytes) -> str:
         raise WebhookError(
             "the body has no ticket_id", hint="the trigger's JSON body must be: " + TRIGGER_BODY
         ) from None
-    if not ticket_id.isascii() or not ticket_id.isdigit() or len(ticket_id) > 20:
+    if not is_number(ticket_id):
         raise WebhookError("the body's ticket_id is not a number")
     return ticket_id
 

@@ -23,7 +23,8 @@ from connectors.errors import (
     RetriableError,
     StaleTicketError,
 )
-from connectors.http.client import MAX_ATTEMPTS, Http, retry_after_s
+from connectors.http.client import MAX_ATTEMPTS, Http
+from connectors.http.limits import retry_after_s
 
 TOKEN = "Bearer sekrit-8d1f"
 WORDS = "My parcel is late, says anna@mail.example"

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from connectors.errors import FatalError, NotFoundError, RetriableError, SlowAnswerError
-from connectors.http.client import UNREADABLE_ATTEMPTS, Answer, Http
+from connectors.http.answers import Answer
+from connectors.http.client import UNREADABLE_ATTEMPTS, Http
 
 WORDS = "My parcel is late, says anna@mail.example"
 

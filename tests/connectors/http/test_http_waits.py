@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from connectors.errors import RetriableError, SlowAnswerError
-from connectors.http.client import MAX_ATTEMPTS, Http, Wait
+from connectors.http.client import MAX_ATTEMPTS, Http
 from connectors.http.limits import MAX_PACE_S
+from connectors.http.waits import Wait
 
 EXPORT = "/api/v2/incremental/tickets/cursor.json"
 LIMIT = {"ratelimit-limit": "100", "ratelimit-reset": "20"}

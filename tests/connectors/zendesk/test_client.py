@@ -16,7 +16,7 @@ from connectors.errors import (
     SkippableError,
 )
 from connectors.helpdesk import Helpdesk
-from connectors.http.client import Wait
+from connectors.http.waits import Wait
 from connectors.records import (
     Article,
     Brand,
