@@ -157,7 +157,18 @@ class TrainerSettings(_Section):
         eval_share: Share of the newest examples that is held out, never trained on.
         reply_eval_tickets: How many held-out tickets every reply arm drafts for.
         max_train_tickets: Newest examples to train on; 0 means all.
+        stale_questions: How many questions every reply arm is asked before and after an article is edited; 0 for none.
+        curve_tickets: Numbers of tickets to train on as well, for the learning curve; each costs a training of its own.
         threads: CPU threads for torch; 0 means all cores.
+        router_minutes: The most that tuning the sentence encoder for routing may take; 0 leaves that router out.
+        router_precision: Share of right routes, on held-out tickets, from which a group's tickets are routed at all; 0
+            routes every ticket, however unsure.
+        exclude_tags, exclude_groups, exclude_agents, exclude_tickets: What is not learned from. Groups by name or id,
+            agents by e-mail address or id.
+        max_group_share: No group has more of the examples than this share, the newest ones; 1 sets no limit, and the
+            first 500 of a group are never cut.
+        max_similar_replies: So many versions of one macro or standard text are kept, the newest ones.
+        agent_weights: Whether examples of agents with better ratings and fewer come-backs weigh more.
     """
 
     base_model: str = "bundled:smollm2-135m-instruct"
@@ -175,8 +186,24 @@ class TrainerSettings(_Section):
     min_examples: int = Field(default=40, ge=10)
     reply_eval_tickets: int = Field(default=48, ge=4)
     max_train_tickets: int = Field(default=0, ge=0)
+    curve_tickets: tuple[int, ...] = ()
+    stale_questions: int = Field(default=12, ge=0)
     seed: int = 17
     threads: int = Field(default=0, ge=0)
+    router_minutes: float = Field(default=2.0, ge=0)
+    router_precision: float = Field(default=0.95, ge=0, lt=1)
+    exclude_tags: tuple[str, ...] = ()
+    exclude_groups: tuple[str, ...] = ()
+    exclude_agents: tuple[str, ...] = ()
+    exclude_tickets: tuple[str, ...] = ()
+    max_group_share: float = Field(default=0.5, gt=0, le=1)
+    max_similar_replies: int = Field(default=20, ge=1)
+    agent_weights: bool = True
+
+    @field_validator("exclude_tags", "exclude_groups", "exclude_agents", "exclude_tickets", mode="before")
+    @classmethod
+    def _ids_may_be_numbers(cls, value: object) -> object:
+        return [str(one) if type(one) is int else one for one in value] if isinstance(value, list | tuple) else value
 
 
 class PluginSettings(_Section):
@@ -188,7 +215,10 @@ class PluginSettings(_Section):
         agent_email: The helpdesk account that Deskhand writes as; its own updates are ignored.
         write_route: Whether the worker sets the group of tickets without one, or only says what it would set.
         intake_groups: Names or ids of groups that new tickets land in: a ticket there counts as one without a group.
-        min_route_probability: Below it a group is suggested, not set.
+        min_route_probability: Below it a group is suggested, not set, whatever the model says. The groups' own
+            thresholds, which come from `router_precision`, are mostly stricter; this floor is what holds where a model
+            has none, such as one that was trained before there were thresholds.
+        max_effort: Drafts of which more than this share of words will probably be changed are not shown; 1 shows all.
         lease_s: How long a worker may take for one ticket before another may take it over.
     """
 
@@ -204,6 +234,7 @@ class PluginSettings(_Section):
     write_route: bool = True
     intake_groups: tuple[str, ...] = ()
     min_route_probability: float = Field(default=0.4, ge=0, le=1)
+    max_effort: float = Field(default=0.95, ge=0, le=1)
     lease_s: float = Field(default=300.0, gt=0)
     max_body_bytes: int = Field(default=1_000_000, ge=1024)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sqlite_utils import Database, Migrations
 
 migrations = Migrations("deskhand")
@@ -188,3 +189,121 @@ def m006_more_of_the_helpdesk(db: Database) -> None:
            from ticket_field_values v
            left join ticket_fields f on f.helpdesk = v.helpdesk and f.id = v.field_id"""
     )
+
+
+@migrations()
+def m007_forgotten_and_frozen(db: Database) -> None:
+    """Whose text must not come back; which tickets are never trained on; whether an example's group is believed."""
+    db.table("examples").add_column("route_label", int, not_null_default=1)
+    db.table("frozen_tickets").create(
+        {"helpdesk": str, "ticket_id": str, "frozen_at": str}, pk=("helpdesk", "ticket_id")
+    )
+    db.table("forgotten").create(
+        {"helpdesk": str, "digest": str, "kind": str, "forgotten_at": str}, pk=("helpdesk", "digest")
+    )
+    db.table("forgotten_key").create({"id": int, "key": bytes}, pk="id")
+
+
+@migrations()
+def m008_retrieval(db: Database) -> None:
+    """Vectors in a table of their own, words by kind, whom a passage is for, what is due, and how often things changed.
+
+    Vectors are float16: half the size, and the order of the nearest stays.
+    """
+    db.execute("create table passage_vectors (id integer primary key, vector blob not null)")
+    cursor = db.execute("select id, embedding from passages where embedding is not null")
+    while rows := cursor.fetchmany(1000):
+        vectors = [(row_id, np.frombuffer(vector, np.float32).astype(np.float16).tobytes()) for row_id, vector in rows]
+        db.conn.executemany("insert into passage_vectors (id, vector) values (?, ?)", vectors)
+    for trigger in ("ai", "ad", "au"):
+        db.execute(f"drop trigger passages_{trigger}")
+    db.execute("drop table passages_fts")
+    db.execute("drop index idx_passages_helpdesk_encoder")
+    db.execute("alter table passages drop column embedding")
+    for column in _PASSAGE_COLUMNS:
+        db.execute(f"alter table passages add column {column}")
+    db.execute("update passages set words = 1 + length(text) - length(replace(text, ' ', ''))")
+    # All that a search must know of every passage: it is read without touching the texts.
+    db.execute(
+        """create index idx_passages_catalogue
+           on passages (helpdesk, encoder, id, kind, brand, language, audience, words)"""
+    )
+    for statement in (*_WORDS, *_COUNTERS, *_DUE):
+        db.execute(statement)
+    db.execute("insert into passages_fts_tickets(passages_fts_tickets) values ('rebuild')")
+    # Whom an article is for was not known before, nor the pieces of its words.
+    db.execute("delete from passages where kind = 'article'")
+    db.execute("insert into passage_due (helpdesk, kind, source_id) select helpdesk, 'article', id from articles")
+
+
+_PASSAGE_COLUMNS = (
+    "brand text not null default ''",
+    "audience text not null default ''",
+    "words integer not null default 0",
+)
+_TOKENS = "unicode61 remove_diacritics 2"
+# Articles and tickets apart: articles are few, and found by pieces of their words, which `Passages` puts in. The index
+# of tickets holds no positions: a quarter of the size, and nobody can put a text together from it again.
+_WORDS = (
+    f"""create virtual table passages_fts_articles using fts5(title, text, tokenize = "{_TOKENS} tokenchars '_'")""",
+    "create virtual table passages_fts_articles_df using fts5vocab('passages_fts_articles', 'row')",
+    """create trigger passages_article_delete after delete on passages when old.kind = 'article' begin
+           delete from passages_fts_articles where rowid = old.id;
+       end""",
+    "create view passage_tickets as select id, title || ' ' || text as text from passages where kind = 'ticket'",
+    f"""create virtual table passages_fts_tickets using fts5(
+            text, content = 'passage_tickets', content_rowid = 'id', detail = 'none', tokenize = "{_TOKENS}")""",
+    "create virtual table passages_fts_tickets_df using fts5vocab('passages_fts_tickets', 'row')",
+    """create trigger passages_ticket_insert after insert on passages when new.kind = 'ticket' begin
+           insert into passages_fts_tickets (rowid, text) values (new.id, new.title || ' ' || new.text);
+       end""",
+    """create trigger passages_ticket_delete after delete on passages when old.kind = 'ticket' begin
+           insert into passages_fts_tickets (passages_fts_tickets, rowid, text)
+           values ('delete', old.id, old.title || ' ' || old.text);
+       end""",
+)
+# A text is never updated in place: see `Passages`.
+_COUNTERS = (
+    """create table passage_counters (
+           helpdesk text primary key, written integer not null default 0, filled integer not null default 0,
+           removed integer not null default 0)""",
+    "create table passage_purges (begun integer not null, done integer not null)",
+    "insert into passage_purges (begun, done) values (0, 0)",
+    """create trigger passages_written after insert on passages begin
+           insert into passage_counters (helpdesk, written) values (new.helpdesk, 1)
+           on conflict (helpdesk) do update set written = written + 1;
+       end""",
+    """create trigger passages_filled after update of encoder on passages begin
+           update passage_counters set filled = filled + 1 where helpdesk = new.helpdesk;
+       end""",
+    """create trigger passages_removed after delete on passages begin
+           delete from passage_vectors where id = old.id;
+           update passage_counters set removed = removed + 1 where helpdesk = old.helpdesk;
+       end""",
+    """insert into passage_counters (helpdesk, written, filled)
+       select helpdesk, count(*), count(nullif(encoder, '')) from passages group by helpdesk""",
+)
+
+
+def _due(table: str, event: str, row: str, kind: str, source: str, when: str = "") -> str:
+    # Deleted first, so that an entry that is there gets a new number: who works on it now sees that it is due again.
+    # Not 'insert or replace': the statement that fires a trigger overrules its way of handling conflicts.
+    return f"""create trigger {table}_{event}_is_due after {event} on {table} {when} begin
+                   delete from passage_due
+                   where helpdesk = {row}.helpdesk and kind = '{kind}' and source_id = {row}.{source};
+                   insert into passage_due (helpdesk, kind, source_id)
+                   values ({row}.helpdesk, '{kind}', {row}.{source});
+               end"""  # noqa: S608
+
+
+_DUE = (
+    """create table passage_due (
+           seq integer primary key autoincrement, helpdesk text not null, kind text not null, source_id text not null,
+           unique (helpdesk, kind, source_id))""",
+    _due("articles", "insert", "new", "article", "id"),
+    _due("articles", "update", "new", "article", "id"),
+    _due("articles", "delete", "old", "article", "id"),
+    _due("examples", "insert", "new", "ticket", "ticket_id", "when new.kept = 1"),
+    _due("examples", "update", "new", "ticket", "ticket_id"),
+    _due("examples", "delete", "old", "ticket", "ticket_id", "when old.kept = 1"),
+)

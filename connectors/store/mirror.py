@@ -30,6 +30,7 @@ from connectors.records import (
 from connectors.store.due import DUE, DUE_ALONE
 from connectors.store.part import Part, batches, to_json
 from connectors.store.suggestions import WITHOUT_TEXT
+from connectors.store.tombstones import Tombstones
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -70,13 +71,13 @@ class Mirror(Part):
 
         A ticket whose `generated_at` is older than the stored one is left out. A deleted ticket keeps its row (so that
         it is not fetched again) and loses its text, its comments and everything made from them. Comments of tickets
-        that are not here are left out.
+        that are not here are left out, and so is what forgotten people wrote.
         """
         kinds: dict[type, list[Any]] = {}
-        for record in records:
-            kinds.setdefault(type(record), []).append(record)
         changed: Counter[str] = Counter()
         with self._store.transaction():
+            for record in Tombstones(self._store, helpdesk).leave_out(records):
+                kinds.setdefault(type(record), []).append(record)
             # What others refer to comes first; what takes away comes last.
             for kind, table in _TABLES.items():
                 if kind is not Comment and kind is not Satisfaction and kind is not TicketMetrics and kind in kinds:
@@ -180,6 +181,7 @@ class Mirror(Part):
     def save_thread(self, helpdesk: str, thread: Thread) -> int:
         """Replaces a ticket's comments by the ones just read and marks them as complete; returns how many changed."""
         with self._store.transaction():
+            thread = Tombstones(self._store, helpdesk).thread(thread)
             self._save_rows(helpdesk, "users", thread.authors)
             known = self._of_kept_tickets(helpdesk, thread.comments)
             gone = self._store.rows(
@@ -251,9 +253,9 @@ class Mirror(Part):
             "update tickets set subject = '', raw = '{}', tags = '[]' where helpdesk = ? and id = ?", key
         )
         if was_there:
-            self._erase_excerpts(helpdesk, ticket_id)
+            self.erase_excerpts(helpdesk, ticket_id)
 
-    def _erase_excerpts(self, helpdesk: str, ticket_id: str) -> None:
+    def erase_excerpts(self, helpdesk: str, ticket_id: str) -> None:
         """Other tickets' suggestions quote the tickets that they were written after."""
         sql = """update suggestions set sources = (
                      select json_group_array(json(value)) from json_each(suggestions.sources)

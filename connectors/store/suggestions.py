@@ -10,6 +10,9 @@ from connectors import clock
 from connectors.store.part import Part, to_json
 
 SHOWN, SILENT, SUPERSEDED = "shown", "silent", "superseded"
+UNSURE, UNFAMILIAR = "unsure", "unfamiliar"
+STRANGE = 0.99
+"""From this `Route.out_of_scope` on, a ticket is unlike anything the team has routed before."""
 ACTIONS = ("inserted", "copied", "thumb_up", "thumb_down")
 WITHOUT_TEXT = """draft = '', claims = '[]', sources = '[]', route = json_replace(route, '$.reasons', json('[]'))"""
 """What becomes of the suggestions of a ticket that was deleted; where it was routed stays."""
@@ -46,13 +49,34 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the ticket belongs; `alternatives` are (group id, name, probability), best first, without the chosen."""
+    """Where the ticket belongs, and what else the team would set on it.
+
+    Attributes:
+        alternatives: (group id, name, probability), best first, without the chosen one.
+        abstain: The group is less likely than it has to be for a ticket to be put there without a person.
+        out_of_scope: Share of the team's tickets that looked more familiar than this one, 0 to 1.
+        priority, tags: What else is suggested; empty for nothing, or where the ticket has it. Never set by itself.
+    """
 
     group_id: str
     group_name: str
     probability: float
     reasons: tuple[str, ...] = ()
     alternatives: tuple[tuple[str, str, float], ...] = ()
+    abstain: bool = False
+    out_of_scope: float = 0.0
+    priority: str = ""
+    tags: tuple[str, ...] = ()
+
+    def doubt(self, least: float = 0.0) -> str:
+        """Why the group is not set without a person: `unfamiliar` or `unsure`; empty where it can be.
+
+        Args:
+            least: A probability that the group must have besides.
+        """
+        if not self.abstain and self.probability >= least:
+            return ""
+        return UNFAMILIAR if self.out_of_scope >= STRANGE else UNSURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +86,7 @@ class Suggestion:
     Attributes:
         turn_id: The newest public customer comment that was answered.
         state: `shown`, `silent` (nothing good enough), or `superseded` by a newer turn's.
-        confidence: None where it is not calibrated.
+        confidence: 1 less the predicted edit effort, 0 to 1; None where it is not calibrated.
     """
 
     id: str
@@ -156,7 +180,10 @@ def _suggestion(row: dict[str, Any] | None) -> Suggestion | None:
 
 
 def _route(values: dict[str, Any]) -> Route:
-    alternatives = tuple((str(group), str(name), float(p)) for group, name, p in values["alternatives"])
-    return Route(
-        values["group_id"], values["group_name"], values["probability"], tuple(values["reasons"]), alternatives
-    )
+    # Suggestions from before there were thresholds and heads have fewer fields.
+    lists = {
+        "reasons": tuple(values["reasons"]),
+        "alternatives": tuple((str(group), str(name), float(p)) for group, name, p in values["alternatives"]),
+        "tags": tuple(values.get("tags", ())),
+    }
+    return Route(**(values | lists))

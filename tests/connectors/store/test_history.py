@@ -174,7 +174,7 @@ def test_a_deleted_ticket_loses_its_text_and_all_that_was_made_of_it(
     )
     assert store.mirror.save(DESK, [deleted]).total() == 1
     assert PRIVATE not in _whole_database(store)
-    assert store.passages.search_words(DESK, PRIVATE, 9) == []
+    assert len(store.passages.words.tickets_with("zebra")) == 0
     assert store.history.ticket(DESK, "7").deleted  # type: ignore[union-attr]
     assert list(store.due.ids(DESK)) == [], "its row stays, so that it is not fetched again"
     assert list(store.history.solved_tickets(DESK)) == []
@@ -228,7 +228,7 @@ def test_a_deletion_touches_no_other_ticket(store: Store, ticket: MakeTicket, co
     store.mirror.save("other", [ticket("8", status="deleted", deleted=True)])
     store.execute("delete from tickets where id = '7' or helpdesk = 'other'")
     assert _whole_database(store) == before
-    assert len(store.passages.search_words(DESK, PRIVATE, 9)) == 1
+    assert len(store.passages.words.tickets_with("zebra")) == 1
 
 
 def test_due_tickets_come_newest_first_until_read_or_gone(

@@ -1,4 +1,4 @@
-"""The retrieval index: only what changed is embedded again, and any text is a valid query."""
+"""The retrieval index: only what changed is embedded again, what is deleted is gone, and any text is a valid query."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.store.database import Store
-from connectors.store.passages import Passage
+from connectors.store.passage_words import terms
+from connectors.store.passages import Entries, Passage
 
 DESK = "zendesk"
 ENCODER = "bundled:test"
@@ -19,6 +20,10 @@ ENCODER = "bundled:test"
 
 def article(source_id: str, text: str, part: int = 0, **changes: str) -> Passage:
     return dataclasses.replace(Passage("article", source_id, part, f"About {source_id}", text), **changes)
+
+
+def entries(store: Store, encoder: str = ENCODER, after: int = 0, limit: int = 100) -> Entries:
+    return store.passages.entries(DESK, encoder, after, limit)
 
 
 def embed(store: Store, encoder: str = ENCODER) -> list[str]:
@@ -48,14 +53,20 @@ def test_only_what_changed_is_embedded_again(store: Store) -> None:
     assert embed(store) == ["new price"]
 
 
-@pytest.mark.parametrize("name", ["title", "text", "reply", "language", "url", "created_at"])
+@pytest.mark.parametrize("name", ["title", "text", "reply", "language", "url", "created_at", "brand", "audience"])
 def test_a_change_of_anything_that_a_draft_would_see_counts(name: str, store: Store) -> None:
     passage = article("1", "same")
     store.passages.sync(DESK, "article", [passage])
     embed(store)
     changed = dataclasses.replace(passage, **{name: "else"})
     assert store.passages.sync(DESK, "article", [changed]) == (1, 0)
-    assert len(embed(store)) == 1
+    ((row, found),) = store.passages.get(range(9)).items()
+    assert found == changed
+    if name in ("title", "text"):
+        assert len(embed(store)) == 1
+    else:
+        assert embed(store) == [], "what is embedded is the same: its vector moves along"
+        assert entries(store).ids == [row]
 
 
 def test_texts_cannot_slide_from_one_field_into_the_next_unnoticed() -> None:
@@ -85,24 +96,46 @@ def test_another_encoder_embeds_everything_again(store: Store) -> None:
     assert len(store.passages.without_embedding(DESK, "other", 10)) == 2
     assert len(store.passages.without_embedding(DESK, "other", 1)) == 1, "in batches"
     embed(store, "other")
-    assert len(store.passages.embeddings(DESK, ENCODER)[0]) == 0
+    assert entries(store).ids == []
+    assert len(entries(store, encoder="other").ids) == 2
 
 
-def test_embeddings_come_back_bit_by_bit_in_the_order_of_their_ids(store: Store) -> None:
+def test_vectors_come_back_as_float16_in_the_order_of_their_ids(store: Store) -> None:
     store.passages.sync(DESK, "article", [article(str(n), f"text {n}") for n in range(5)])
     rows = [row for row, _ in store.passages.without_embedding(DESK, ENCODER, 10)]
     vectors = np.random.default_rng(1).normal(size=(5, 7)).astype(np.float32)
     store.passages.save_embeddings(ENCODER, rows[::-1], vectors[::-1])
-    ids, matrix = store.passages.embeddings(DESK, ENCODER)
-    assert (ids.dtype, matrix.dtype, matrix.shape) == (np.int64, np.float32, (5, 7))
-    assert ids.tolist() == sorted(rows)
-    assert np.array_equal(matrix, vectors)
+    half = vectors.astype(np.float16)
+    found = entries(store)
+    assert (found.ids, found.vectors.dtype) == (sorted(rows), np.float16)
+    assert np.array_equal(found.vectors, half)
+    ids, matrix = store.passages.vectors(np.array([rows[3], 404, rows[1]]))
+    assert (ids.tolist(), matrix.dtype) == ([rows[1], rows[3]], np.float32)
+    assert np.array_equal(matrix, half[[1, 3]].astype(np.float32))
+    assert store.passages.embedded_ids(DESK, ENCODER).tolist() == rows
 
 
-def test_an_empty_index_has_no_embeddings(store: Store) -> None:
-    ids, matrix = store.passages.embeddings(DESK, ENCODER)
+def test_entries_say_whom_a_passage_is_for_and_come_piece_by_piece(store: Store) -> None:
+    passages = [
+        article("1", "two words", language="nl", brand="8", audience="31 32"),
+        article("2", "and here are four"),
+        article("3", "x"),
+    ]
+    store.passages.sync(DESK, "article", passages)
+    embed(store)
+    found = entries(store, limit=2)
+    assert (found.kinds, found.languages) == (["article"] * 2, ["nl", ""])
+    assert (found.brands, found.audiences, found.words) == (["8", ""], ["31 32", ""], [3, 5])
+    assert entries(store, after=found.ids[-1]).ids == [found.ids[-1] + 1]
+
+
+def test_an_empty_index_has_nothing(store: Store) -> None:
+    assert entries(store).ids == []
+    assert len(store.passages.embedded_ids(DESK, ENCODER)) == 0
+    ids, matrix = store.passages.vectors(np.array([1, 2]))
     assert len(ids) == len(matrix) == 0
-    assert store.passages.search_words(DESK, "anything", 10) == []
+    assert found(store, "anything") == []
+    assert store.passages.words.purge()
 
 
 def test_an_embedding_of_a_text_that_has_changed_meanwhile_is_dropped(store: Store) -> None:
@@ -131,7 +164,7 @@ def test_the_version_changes_whenever_the_index_does(
             store.passages.sync(DESK, "article", [article(key, text) for key, text in state.items()])
             if also_embed:
                 embed(store)
-            ids, _ = store.passages.embeddings(DESK, ENCODER)
+            ids = store.passages.embedded_ids(DESK, ENCODER)
             content = {key: (passage, key in ids) for key, passage in store.passages.get(range(10_000)).items()}
             assert seen.setdefault(store.passages.version(DESK), content) == content
 
@@ -146,13 +179,19 @@ def test_the_version_stays_where_nothing_changes(store: Store) -> None:
     assert store.passages.version(DESK) == version
 
 
-def found(store: Store, query: str) -> list[str]:
-    ids = store.passages.search_words(DESK, query, 10)
-    passages = store.passages.get(ids)
-    return [passages[row].source_id for row in ids]
+def found(store: Store, query: str, kind: str = "article") -> list[str]:
+    """Source ids, best first; of tickets, those that have any of the words, in the order of their ids."""
+    words = [word for word in terms(query, kind) if store.passages.words.frequency(kind, word)]
+    if kind == "article":
+        ids, scores = store.passages.words.articles_with(words)
+        ids = ids[np.argsort(-scores, kind="stable")]
+    else:
+        ids = np.unique(np.concatenate([np.zeros(0, np.int64), *map(store.passages.words.tickets_with, words)]))
+    passages = store.passages.get(ids.tolist())
+    return [passages[row].source_id for row in ids.tolist()]
 
 
-def test_words_find_their_passages_best_first(store: Store) -> None:
+def test_words_find_their_articles_best_first(store: Store) -> None:
     articles = [
         article("1", "A pallet costs more than a letter", title="Sizes"),
         article("2", "A parcel costs €6.95, islands €12.95", title="Prices"),
@@ -160,12 +199,24 @@ def test_words_find_their_passages_best_first(store: Store) -> None:
         article("3", "Ihr Päckchen liegt in Duisburg", title="Sendung"),
     ]
     store.passages.sync(DESK, "article", articles)
-    store.passages.sync("other", "article", [article("9", "A parcel elsewhere")])
+    store.passages.sync(DESK, "ticket", [Passage("ticket", "9", 0, "", "A parcel elsewhere")])
     assert found(store, "PARCEL costs")[0] == "2", "two words before one"
-    assert found(store, "parcel") == ["2"], "another helpdesk's passages stay out"
+    assert found(store, "parcel") == ["2"], "tickets stay out"
     assert found(store, "packchen") == ["3"], "marks on letters make no difference"
+    assert found(store, "PÄCKCHEN") == ["3"]
     assert found(store, "letter") == ["4", "1"], "a title counts more than a text"
-    assert len(store.passages.search_words(DESK, "costs", 1)) == 1
+
+
+def test_words_find_their_tickets(store: Store) -> None:
+    texts = ("Where is FW204518337NL?", "Where is my parcel?", "Où est mon colis ?")
+    store.passages.sync(DESK, "ticket", [Passage("ticket", str(n), 0, "", text) for n, text in enumerate(texts)])
+    assert found(store, "fw204518337nl", "ticket") == ["0"]
+    assert found(store, "where colis", "ticket") == ["0", "1", "2"]
+    assert found(store, "OU", "ticket") == ["2"]
+    assert store.passages.words.frequency("ticket", "where") == 2
+    assert store.passages.words.frequency("article", "where") == 0
+    ((row, _),) = [(row, one) for row, one in store.passages.get(range(9)).items() if one.source_id == "0"]
+    assert len(store.passages.words.tickets_with("where", after=row)) == 1
 
 
 def test_the_index_of_words_follows_every_change(store: Store) -> None:
@@ -194,12 +245,70 @@ HOSTILE = [
 def test_the_syntax_of_the_search_has_no_effect(query: str, store: Store) -> None:
     store.passages.sync(DESK, "article", [article("1", "a parcel"), article("2", "null and void")])
     assert "1" in found(store, query)
+    store.passages.sync(DESK, "ticket", [Passage("ticket", "3", 0, "", "a parcel")])
+    assert found(store, query, "ticket") == ["3"]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60))
 def test_any_text_can_be_searched_for(store: Store, text: str) -> None:
-    if not store.passages.version(DESK)[0]:
-        store.passages.sync(DESK, "article", [article("1", "quagga")])
-    assert found(store, text) in ([], ["1"])
-    assert found(store, f"{text} quagga {text}") == ["1"]
+    for kind in ("article", "ticket"):
+        store.passages.sync(DESK, kind, [Passage(kind, "1", 0, "", "quagga")])
+        assert found(store, text, kind) in ([], ["1"])
+        assert found(store, f"quagga {text}", kind) == ["1"]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(min_size=1, max_size=40))
+def test_what_the_index_has_of_a_text_finds_it_again(store: Store, text: str) -> None:
+    store.passages.sync(DESK, "ticket", [Passage("ticket", "1", 0, "", text)])
+    for word in terms(text, "ticket"):
+        ids = store.passages.words.tickets_with(word) if store.passages.words.frequency("ticket", word) else [0]
+        assert len(ids) == 1
+
+
+@pytest.mark.parametrize("word", ["parcel", "Übergröße", "ÎLE", "Ærø", "pãoção", "ŁÓDŹ", "и́мя", "FW204518337NL"])
+def test_words_of_many_languages_are_known_to_the_index(word: str, store: Store) -> None:
+    store.passages.sync(DESK, "ticket", [Passage("ticket", "1", 0, "", f"a, {word}.")])
+    assert store.passages.words.frequency("ticket", terms(word, "ticket")[0]) == 1
+
+
+def in_the_file(store: Store, word: str) -> bool:
+    store.row("pragma wal_checkpoint(truncate)")
+    return word.encode() in store.path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["article", "ticket"])
+def test_nothing_of_a_deleted_text_is_left_in_the_file(kind: str, store: Store) -> None:
+    many = [Passage(kind, str(n), 0, "", f"common number{n} words") for n in range(400)]
+    secret = Passage(kind, "7000", 0, "", "the zyzzyva secretword")
+    store.passages.sync(DESK, kind, [*many, secret])
+    (vector,) = np.random.default_rng(3).normal(size=(1, 64)).astype(np.float32)
+    rows = [row for row, one in store.passages.without_embedding(DESK, ENCODER, 999) if one == secret]
+    store.passages.save_embeddings(ENCODER, rows, vector[None])
+    bits = vector.astype(np.float16).tobytes()
+    assert bits in store.path.read_bytes() or in_the_file(store, "secretword")
+    store.passages.sync(DESK, kind, many)
+    assert len(store.passages.vectors(np.array(rows))[0]) == 0
+    while not store.passages.words.purge(steps=1):
+        pass
+    assert not in_the_file(store, "secretword")
+    assert not in_the_file(store, "zyzz"), "nor a piece of it"
+    assert bits not in store.path.read_bytes()
+    assert len(found(store, "common", kind)) == 400
+    assert found(store, "number399", kind)[0] == "399"
+
+
+def test_a_purge_that_is_overtaken_by_a_deletion_starts_again(store: Store) -> None:
+    texts = [f"first{n} second{n} third{n}" for n in range(3000)]
+    tickets = [Passage("ticket", str(n), 0, "", text) for n, text in enumerate(texts)]
+    store.passages.sync(DESK, "ticket", tickets)
+    store.passages.sync(DESK, "ticket", tickets[1:])
+    assert not store.passages.words.purge(steps=0), "nothing done yet"
+    store.passages.sync(DESK, "ticket", tickets[2:])
+    while not store.passages.words.purge(steps=1):
+        pass
+    assert not in_the_file(store, "first0")
+    assert not in_the_file(store, "third1 ")
+    assert store.passages.words.frequency("ticket", "first1") == 0
+    assert store.passages.words.purge()

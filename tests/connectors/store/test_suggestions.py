@@ -31,14 +31,29 @@ def test_a_suggestion_is_read_back_as_it_was_saved(store: Store, suggestion: Mak
         language="de",
         claims=(Claim("€6.95", 3, 8, True, "Prices"), Claim("Tuesday", 10, 17, False)),
         sources=(Source("article", "901", "Prices", "https://x", "A parcel …", "2026-02-01T00:00:00Z"),),
-        route=Route("2101", "TRK1", 0.875, ("tracking",), (("2104", "FIN", 0.1), ("2105", "RTN", 0.025))),
+        route=Route(
+            "2101", "TRK1", 0.875, ("tracking",), (("2104", "FIN", 0.1), ("2105", "RTN", 0.025)),
+            abstain=True, out_of_scope=0.97, priority="high", tags=("delay", "lost"),
+        ),
         confidence=0.5,
         latency_s=1.25,
-    )
+    )  # fmt: skip
     store.suggestions.save(saved)
     assert store.suggestions.get("s70") == saved
     assert store.suggestions.for_turn(DESK, "7", "70") == saved
     assert store.suggestions.latest(DESK, "7") == saved
+
+
+def test_a_route_from_before_there_were_thresholds_is_read(store: Store, suggestion: Make) -> None:
+    store.suggestions.save(suggestion(route=Route("2101", "TRK1", 0.9, ("tracking",), (("2104", "FIN", 0.1),))))
+    store.execute(
+        """update suggestions set
+           route = json_remove(route, '$.abstain', '$.out_of_scope', '$.priority', '$.tags')"""
+    )
+    found = store.suggestions.get("s70")
+    assert found is not None
+    assert found.route == Route("2101", "TRK1", 0.9, ("tracking",), (("2104", "FIN", 0.1),))
+    assert found.route.doubt() == ""
 
 
 def test_silence_is_kept_too(store: Store, suggestion: Make) -> None:
