@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors import clock
@@ -29,16 +29,21 @@ class Block:
     created_at: str
 
 
-def blocks(turns: Sequence[Turn]) -> list[Block]:
+def blocks(turns: Sequence[Turn], *, unsigned: Callable[[str, str], str] = lambda _, text: text) -> list[Block]:
     """The public conversation, oldest first.
 
     Later messages of the team without a customer's turn between are updates: blocks of their own, unless they came
     within `BURST_S`.
+
+    Args:
+        unsigned: Takes an agent's id and their text, and returns it without their signature.
     """
     found: list[Block] = []
     for index, turn in enumerate(turn for turn in turns if turn.comment.public):
         comment, by_customer = turn.comment, turn.author.role == "requester"
         text = own_words(comment.text, first=index == 0)
+        if not by_customer:
+            text = unsigned(comment.author_id, text)
         last = found[-1] if found else None
         if last and last.by_customer == by_customer and (by_customer or _close(last.created_at, comment.created_at)):
             joined = f"{last.text}\n\n{text}"
@@ -67,6 +72,12 @@ def written(subject: str, found: Sequence[Block]) -> str:
     lines = [f"Subject: {subject}"] if subject else []
     lines += [f"{'Customer' if block.by_customer else 'Agent'}: {block.text}" for block in found]
     return "\n\n".join(lines)
+
+
+def customer_turns(conversation: str) -> list[str]:
+    """What the customer wrote in a written conversation, turn by turn; the subject is not among it."""
+    pieces = f"\n\n{conversation}".split("\n\nCustomer: ")[1:]
+    return [piece.partition("\n\nAgent: ")[0] for piece in pieces]
 
 
 def latest_turn(conversation: str) -> str:

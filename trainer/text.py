@@ -15,18 +15,27 @@ _SENT_FROM = re.compile(
 _ATTRIBUTION = re.compile(r"(?m)^\S.{5,200}:\Z|^-{3,30}[^-\n][^\n]{2,40}-{3,30}\Z")
 # A slot and a blank are one word each: one thing to change, or to leave.
 _WORD = re.compile(r"\{\{\w+\}\}|\[[a-z][a-z ]{2,20}\]|\w+(?:['\u2019]\w+)?|[^\w\s]")
-_LANGUAGE_CHARACTERS = 2000
+# A sentence or two tell a language; the time it takes grows with the length.
+_LANGUAGE_CHARACTERS = 400
+_LIKELY, _FEWEST_WORDS = 0.5, 3
+_SURE, _SURE_WORDS = 0.98, 10
+# RFC 3676, section 4.3: below two dashes and a blank there is a signature.
+_SIGNATURE = re.compile(r"(?m)^-- ?$")
+# What quotequail takes for the beginning of a quote ends or begins like this. It tries fifty expressions on every line,
+# and most messages quote nothing.
+_MAY_QUOTE = re.compile(r"(?m)[:>][^\S\n]*$|^[^\S\n]*>?[^\S\n]*(?:_{4}|---)")
+_QUOTEQUAIL_LINES = 1000
 
 
 def own_words(text: str, *, first: bool = False) -> str:
-    """What the author wrote: quoted history and 'Sent from my phone' lines left out.
+    """What the author wrote: quoted history, signatures below `-- ` and 'Sent from my phone' lines left out.
 
     Args:
         text: One comment's plain text.
         first: It opens the ticket. There is no history yet, so what it quotes (a shop's mail, say) is what the customer
             wants to show, and stays.
     """
-    if not first:
+    if not first and (_MAY_QUOTE.search(text) or text.count("\n") >= _QUOTEQUAIL_LINES - 1):
         import quotequail
 
         parts = quotequail.quote(text)
@@ -34,6 +43,8 @@ def own_words(text: str, *, first: bool = False) -> str:
         if len(parts) > 1:
             own = _ATTRIBUTION.sub("", own.rstrip())  # 'On Tuesday Anna wrote:', whose quote is gone
         text = own if own.strip() else text
+    if signed := _SIGNATURE.search(text):
+        text = text[: signed.start()].rstrip() or text
     return _tidy(_SENT_FROM.sub("", text)) or text.strip()
 
 
@@ -48,12 +59,20 @@ def _identifier() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
+def identify(text: str) -> tuple[str, bool]:
+    """ISO 639-1 code of a text's language and whether it is nearly certain; ("", False) where nothing can be said."""
+    length = len(text.split())
+    if length < _FEWEST_WORDS:
+        return "", False
+    code, probability = _identifier().classify(text[:_LANGUAGE_CHARACTERS])
+    if probability <= _LIKELY:
+        return "", False
+    return str(code), length >= _SURE_WORDS and probability > _SURE
+
+
 def language_of(text: str, *, fallback: str = "en") -> str:
     """ISO 639-1 code of a text's language; very short texts are too uncertain and get the fallback."""
-    if len(text.split()) < 3:
-        return fallback
-    code, probability = _identifier().classify(text[:_LANGUAGE_CHARACTERS])
-    return str(code) if probability > 0.5 else fallback
+    return identify(text)[0] or fallback
 
 
 def words(text: str) -> list[str]:

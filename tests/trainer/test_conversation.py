@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from connectors.store.history import Turn
-from trainer.conversation import answered, blocks, latest_turn, written
+from trainer.conversation import answered, blocks, customer_turns, latest_turn, written
 
 Talk = Callable[..., list[Turn]]
 
@@ -92,3 +92,16 @@ def test_retrieval_sees_a_ticket_of_one_message_whole(talk: Talk) -> None:
     assert latest_turn(written("Late", blocks(talk(("anna", 0, "Where is it?"))))) == "Late\nWhere is it?"
     assert latest_turn(written("", blocks(talk(("anna", 0, "Where is it?"))))) == "Where is it?"
     assert latest_turn("Where is it?") == "Where is it?"
+
+
+def test_only_the_team_is_asked_for_signatures(talk: Talk) -> None:
+    turns = talk(("anna", 0, "Where is it?\nAnna"), ("marit", 1, "In Tilburg.\nMarit, T 0105550134"))
+    found = blocks(turns, unsigned=lambda agent_id, text: f"{text.splitlines()[0]} ({agent_id})")
+    assert [block.text for block in found] == ["Where is it?\nAnna", "In Tilburg. (5001)"]
+
+
+def test_the_customers_turns_are_read_from_a_written_conversation(talk: Talk) -> None:
+    turns = talk(("anna", 0, "Where is it?"), ("marit", 1, "In Tilburg."), ("anna", 2, "When?\n\nAnna"))
+    for subject in ("Late", ""):
+        assert customer_turns(written(subject, blocks(turns))) == ["Where is it?", "When?\n\nAnna"]
+    assert customer_turns("Where is it?") == []

@@ -6,10 +6,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
+import quotequail
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.text import cut_words, language_of, own_words, words
+from trainer.text import _MAY_QUOTE, cut_words, identify, language_of, own_words, words
+
+QUOTES = [
+    "Yes please.", "", "On Tue, 3 Mar 2026 at 09:31, Marit", "<marit@desk.example> wrote:", "> Hi Anna,", "_" * 32,
+    "Op di 3 mrt 2026 schreef Marit:", "-----Original Message-----", "---Original Message---",
+    "Begin forwarded message:",
+    ">Begin forwarded message:  ", "2026/3/3 Marit <marit@desk.example>", "Am 3. schrieb M:\r", "From: Marit", "a: b",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -41,6 +49,20 @@ def test_quoted_history_is_left_out(history: str) -> None:
 )
 def test_what_a_telephone_adds_is_left_out(line: str) -> None:
     assert own_words(f"Where is it?\n\n{line}") == "Where is it?"
+
+
+def test_a_signature_below_two_dashes_is_left_out() -> None:
+    assert own_words("Where is it?\n\n-- \nAnna de Wilde\nLopes Azulejos, Den Haag") == "Where is it?"
+    assert own_words("Where is it?\n-- it was -- in Ghent", first=True) == "Where is it?\n-- it was -- in Ghent"
+    assert own_words("-- \nAnna") == "-- \nAnna", "a mail of nothing else is not emptied"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(QUOTES), max_size=6))
+def test_skipping_the_search_for_quotes_changes_nothing(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    if not _MAY_QUOTE.search(text):
+        assert quotequail.quote(text) == [(True, text)]
 
 
 def test_what_the_first_message_quotes_is_what_the_customer_wants_to_show() -> None:
@@ -125,3 +147,10 @@ def test_a_cut_text_is_a_beginning_of_the_whole(text: str, limit: int) -> None:
     cut = cut_words(text, limit).removesuffix(" …")
     assert text.startswith(cut)
     assert len(cut.split()) <= limit
+
+
+def test_a_language_is_sure_only_of_a_sentence_or_more() -> None:
+    long = "Waar blijft mijn pakket? Het zou maandag komen en nu is het al vrijdag."
+    assert identify(long) == ("nl", True)
+    assert identify("Waar blijft mijn pakket?") == ("nl", False)
+    assert identify("ok") == identify("") == ("", False)

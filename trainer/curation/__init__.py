@@ -1,0 +1,1 @@
+"""Which solved tickets are worth learning from: rules, duplicates, doubtful groups, the split."""
