@@ -13,8 +13,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from connectors.records import User
-from trainer.claims import BLANK
-from trainer.privacy import Slots, leaks
+from trainer.privacy.lexicon import Lexicon
+from trainer.privacy.references import ROLES
+from trainer.privacy.slots import Slots, borrowed, leaks, sourced
+from trainer.replies.claims import BLANK
 
 
 def customer(name: str) -> User:
@@ -29,11 +31,11 @@ def agent(user_id: str, name: str) -> User:
     ("name", "text", "hidden"),
     [
         ("Anna de Wilde", "Hi Anna,", "Hi {{first_name}},"),
-        ("Anna de Wilde", "Anna de Wilde, Delft", "{{first_name}} {{last_name}}, Delft"),
+        ("Anna de Wilde", "Anna de Wilde, Delft", "{{first_name}} {{last_name}}, {{place_1}}"),
         ("Anna de Wilde", "Beste mevrouw de Wilde,", "Beste mevrouw {{last_name}},"),
         ("Anna de Wilde", "Mevrouw De Wilde", "Mevrouw De {{last_name_1}}"),
         ("Anna de Wilde", "Anna's parcel", "{{first_name}}'s parcel"),
-        ("Anna de Wilde", "Joanna en Annabel", "Joanna en Annabel"),
+        ("Anna de Wilde", "Joanna en Annabel", "{{person_1}} en {{person_2}}"),
         (
             "Gerrit Jan Oosting",
             "Hi Gerrit Jan,\nG.J. Oosting",
@@ -110,11 +112,11 @@ def test_the_customer_comes_before_an_agent_of_the_same_name() -> None:
         ("06.55.50.12.87", "{{phone_1}}"),
         ("NL91 ABNA 0417 1643 00", "{{iban_1}}"),
         ("DE89370400440532013000", "{{iban_1}}"),
-        ("Hoevenseweg 88 in Breda", "{{address_1}} in Breda"),
+        ("Hoevenseweg 88 in Breda", "{{address_1}} in {{place_1}}"),
         ("Lange Nieuwstraat 12b", "{{address_1}}"),
-        ("Kastanienallee 7, 10435 Berlin", "{{address_1}}, 10435 Berlin"),
-        ("at 12 Old Mill Road, Hull", "at {{address_1}}, Hull"),
-        ("2511 ZZ Den Haag, SW1A 2AA London", "{{postcode_1}} Den Haag, {{postcode_2}} London"),
+        ("Kastanienallee 7, 10435 Berlin", "{{address_1}}, {{postcode_1}} {{place_1}}"),
+        ("at 12 Old Mill Road, Hull", "at {{address_1}}, {{place_1}}"),
+        ("2511 ZZ Den Haag, SW1A 2AA London", "{{postcode_1}} {{place_1}}, {{postcode_2}} {{place_2}}"),
     ],
 )
 def test_contact_data_and_numbers_become_slots(text: str, hidden: str) -> None:
@@ -142,6 +144,59 @@ def test_the_same_number_is_the_same_slot_however_it_is_written() -> None:
     text = "FW204518337NL, fw204518337nl, FW 204518337 NL; 06-5550 1287, 0655501287; FW204518338NL"
     same, other = "{{reference_1}}, {{reference_1}}, {{reference_1}}", "{{reference_2}}"
     assert Slots(None).hide(text) == f"{same}; {{{{phone_1}}}}, {{{{phone_1}}}}; {other}"
+
+
+def test_the_same_person_is_the_same_slot_through_question_and_reply() -> None:
+    slots = Slots(customer("Anna de Wilde"))
+    question = slots.hide("My neighbour Kofi Mensah has it. Kofi is home late. Mr Mensah works nights.")
+    assert question == (
+        "My neighbour {{person_1}} {{surname_1}} has it. {{person_1}} is home late. Mr {{surname_1}} works nights."
+    )
+    reply = slots.hide("Hi Anna, please ring at Mensah, or ask Bram.")
+    assert reply == "Hi {{first_name}}, please ring at {{surname_1}}, or ask {{person_2}}."
+    assert slots.fill(reply) == "Hi Anna, please ring at Mensah, or ask Bram."
+
+
+def test_others_known_in_the_ticket_are_found_though_no_list_holds_them() -> None:
+    copied = User("91", "Wubbo Tiemersma", "wubbo@mail.example", "requester")
+    text = "Met Wubbo besproken. Tiemersma komt."
+    assert "Tiemersma" in Slots(None).hide(text)
+    assert Slots(None, others=[copied]).hide(text) == "Met {{person_1}} besproken. {{surname_1}} komt."
+
+
+def test_the_customers_own_address_can_be_filled_in_though_they_never_wrote_it() -> None:
+    slots = Slots(customer("Anna de Wilde"))
+    assert slots.fill("We write to {{requester_email}}.") == "We write to someone@mail.example."
+    assert slots.hide("SomeOne@mail.example or a@b.example") == "{{requester_email}} or {{email_1}}"
+    assert Slots(None).fill("{{requester_email}}") == "[email]"
+
+
+@pytest.mark.parametrize(
+    ("reply", "shown"),
+    [
+        ("Hi {{first_name}}, {{reference_1}}.\n{{agent}}", "Hi {{first_name}}, {{reference_2}}.\n{{agent}}"),
+        ("{{reference_1}} and {{reference_2}}", "[reference] and [reference]"),
+        ("we call {{phone_1}}", "we call [phone]"),
+        ("with {{person_1}} {{surname_1}} in {{place_1}}", "with [name] in [place]"),
+    ],
+)
+def test_another_tickets_slots_are_kept_only_where_they_can_mean_one_thing(reply: str, shown: str) -> None:
+    here = "Customer: {{reference_2}} is with {{person_1}}, {{phone_1}} or {{phone_2}}"
+    assert borrowed(reply, here) == shown
+
+
+def test_a_reply_to_learn_from_holds_no_slot_that_its_question_lacks() -> None:
+    reply = "Hi {{first_name}}, {{person_1}} {{surname_1}} has {{reference_1}}, not {{reference_2}}.\n{{agent}}"
+    assert sourced(reply, "Where is {{reference_1}}?") == (
+        "Hi {{first_name}}, [name] has {{reference_1}}, not [reference].\n{{agent}}"
+    )
+
+
+def test_no_slot_survives_filling() -> None:
+    kinds = ("person_9", "surname", "place_2", "order_number", "requester_email", "last_name_3", "agent", "other_4")
+    filled = Slots(None).fill(" ".join(f"{{{{{kind}}}}}" for kind in kinds))
+    assert "{{" not in filled
+    assert filled == "[name] [place] [order number] [email] [your name] [other]"
 
 
 words = st.text(string.ascii_lowercase + "äöüéñ", min_size=1, max_size=8)
@@ -196,7 +251,11 @@ def test_a_slot_without_a_value_becomes_a_blank(text: str, filled: str) -> None:
 
 
 def test_every_blank_that_filling_leaves_is_known_as_a_blank() -> None:
-    kinds = ("email", "iban", "reference", "phone", "address", "postcode", "colleague", "agent")
+    kinds = (
+        "email", "iban", "reference", "phone", "address", "postcode", "colleague", "agent", "person", "surname",
+        "place", "card", "plate", "ip_address", "link", "code", "username", "date_of_birth", "id_number", "vat_number",
+        "requester_email", *ROLES,
+    )  # fmt: skip
     for kind in kinds:
         left = Slots(None).fill(f"{{{{{kind}_1}}}}")
         assert BLANK.fullmatch(left), left
@@ -224,6 +283,12 @@ HOSTILE = {
     "addresses without an end": "x@" * 10_000,
     "capitalised words": "Aa " * 7_000,
     "braces": "{" * 20_000,
+    "greetings": "Hi " * 7_000,
+    "particles": "Van De " * 3_000,
+    "initials": "A. " * 7_000,
+    "apostrophes": "O'" * 10_000,
+    "cues": "order no. " * 2_000,
+    "a link without an end": "http://" + "a1" * 10_000,
 }
 
 
@@ -235,4 +300,4 @@ def test_a_hostile_mail_does_not_keep_a_worker_busy(
     slots = Slots(customer("Anna de Wilde"))
     with within(4):
         assert slots.fill(slots.hide(text)) == text
-        leaks(text, [text])
+        leaks(text, [text], lexicon=Lexicon())

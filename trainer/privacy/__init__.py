@@ -1,0 +1,1 @@
+"""Personal data: recognised, made slots, looked for in what gets out."""
