@@ -14,8 +14,8 @@ import pytest
 from connectors.records import Article
 from connectors.store.database import Store
 from connectors.store.examples import Example
-from trainer.drafting import gather
-from trainer.retrieve import PASSAGE_WORDS, Encoder, Retriever, parts_of
+from trainer.replies.drafting import gather
+from trainer.retrieval.retriever import PASSAGE_WORDS, Encoder, Retriever, parts_of
 
 DESK = "zendesk"
 
