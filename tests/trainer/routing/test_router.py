@@ -15,9 +15,9 @@ import pytest
 from connectors.errors import ModelError, NotEnoughDataError
 from connectors.store.examples import Example
 from trainer.conversation import latest_turn
-from trainer.router import Router, expected_calibration_error, train_router
+from trainer.routing.router import Router, expected_calibration_error, train_router
 
-ARMS = ("majority", "tfidf", "encoder", "tuned")
+ARMS = ("majority", "tfidf", "neighbours", "encoder", "stacked", "tuned")
 TOPICS = {
     "2101": "parcel late tracking scan depot window",
     "2104": "invoice payment vat refund surcharge debit",
@@ -105,7 +105,9 @@ def test_a_saved_router_is_json_and_plain_numbers_and_nothing_is_pickled(router:
     content = (tmp_path / "route.safetensors").read_bytes()
     (size,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + size])
-    assert {name: entry["dtype"] for name, entry in header.items()} == dict.fromkeys(("weights", "bias", "idf"), "F32")
+    own = {"weights", "bias", "idf", "thresholds", "familiarity"}
+    parts = {f"{part.arm}.{name}" for part in router.parts for name in ("weights", "bias", "idf")}
+    assert {name: entry["dtype"] for name, entry in header.items()} == dict.fromkeys(own | parts, "F32")
 
 
 @pytest.mark.parametrize("name", ["route.json", "route.safetensors"])
@@ -122,7 +124,7 @@ def test_a_damaged_router_is_an_error_that_says_what_to_do(
     assert "rollback" in caught.value.hint
 
 
-@pytest.mark.parametrize("arm", ["encoder", "tuned"])
+@pytest.mark.parametrize("arm", ["neighbours", "encoder", "stacked", "tuned"])
 def test_an_arm_without_its_encoder_is_refused(arm: str) -> None:
     router = train_router(arm, *tickets(80, 1), embed=embed)
     with pytest.raises(ModelError, match=f"the {arm} router needs its encoder"):
@@ -166,7 +168,8 @@ def test_the_calibration_error_is_the_gap_between_what_is_said_and_what_is_so(
     assert found == pytest.approx(error, abs=1e-5)
 
 
-@pytest.mark.parametrize("arm", ARMS[1:])
+# Not the neighbours, nor what they are part of: of these topics they are as sure as can be.
+@pytest.mark.parametrize("arm", ["tfidf", "encoder", "tuned"])
 def test_a_router_that_is_overconfident_has_a_greater_error_than_the_same_one_cooled(arm: str) -> None:
     router = train_router(arm, *tickets(80, 1), embed=embed)
     texts, labels = tickets(60, 4)

@@ -1,0 +1,1 @@
+"""What the routers are made of: features, classifiers, calibration and the fine-tuning of the sentence encoder."""
