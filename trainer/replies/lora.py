@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,24 +22,12 @@ from torch import Tensor, nn
 
 from connectors.errors import ModelError
 from connectors.settings import TrainerSettings
+from trainer.replies.checkpoint import Checkpoint, RunState, Stopwatch, adapter_state, fingerprint
+from trainer.replies.lessons import TokenExample
 
 LAYER_PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 WARMUP_SHARE = 0.06
 MAX_GRADIENT_NORM = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class TokenExample:
-    """A prompt and the reply to learn, as token ids; `weight` scales its loss."""
-
-    prompt: tuple[int, ...]
-    reply: tuple[int, ...]
-    weight: float = 1.0
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """Prompt and reply."""
-        return self.prompt + self.reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +131,7 @@ def train_lora(
     held_out: Sequence[TokenExample],
     settings: TrainerSettings,
     *,
+    checkpoint: Path | None = None,
     progress: Callable[[TrainingProgress], None] = lambda _: None,
 ) -> tuple[Any, TrainingResult]:
     """Trains adapters and returns the peft model in evaluation mode, with the adapters of the best epoch.
@@ -151,48 +139,56 @@ def train_lora(
     Args:
         model: The base model, float32. It is changed: peft wraps its layers.
         held_out: Examples that choose the epoch; never trained on.
+        checkpoint: Where the state of the run is kept; a run on the same examples with the same settings goes on from
+            there. The file stays when the run is done.
 
     Raises:
         ModelError: The loss became NaN, or the architecture cannot be cut.
     """
-    started = time.monotonic()
     torch.manual_seed(settings.seed)
-    rng = random.Random(settings.seed)  # noqa: S311
     tuned, first = with_adapters(model, settings)
     split = SplitModel(tuned, first)
     tuned.train()
     parameters = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.0)
-    batches = _batches(train, settings.batch_tokens)
-    steps = settings.epochs * len(batches)
+    in_order = _batches(train, settings.batch_tokens)
+    steps = settings.epochs * len(in_order)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     cache = _LowerStates(split)
-    losses = [_mean_loss(tuned, split, cache, held_out, settings.batch_tokens)]
-    best, best_state = losses[0], _adapter_state(tuned)
-    step = tokens = 0
-    for _epoch in range(settings.epochs):
-        rng.shuffle(batches)
-        for batch in batches:
-            loss = _loss(split, cache, batch)
-            if not torch.isfinite(loss):
+    saved = Checkpoint(checkpoint, tuned, optimizer, schedule, fingerprint(train, held_out, settings))
+    run = saved.load()
+    if run is None:
+        loss = _mean_loss(tuned, split, cache, held_out, settings.batch_tokens)
+        run = RunState(losses=[loss], best=adapter_state(tuned))
+    clock = Stopwatch(run.seconds)
+    while run.step < steps:
+        epoch, position = divmod(run.step, len(in_order))
+        batches = list(in_order)
+        random.Random(f"{settings.seed}/{epoch}").shuffle(batches)  # noqa: S311
+        for batch in batches[position:]:
+            loss_now = _loss(split, cache, batch)
+            if not torch.isfinite(loss_now):
                 raise ModelError("the training loss is no number any more", hint="lower [trainer] learning_rate")
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss_now.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad(set_to_none=True)
-            step += 1
-            tokens += sum(len(example.ids) for example in batch)
-            progress(TrainingProgress(step, steps, float(loss.detach()), tokens / (time.monotonic() - started)))
-        losses.append(_mean_loss(tuned, split, cache, held_out, settings.batch_tokens))
-        if losses[-1] < best or not held_out:
-            best, best_state = losses[-1], _adapter_state(tuned)
-    tuned.load_state_dict(best_state, strict=False)
+            run.step += 1
+            run.tokens += sum(len(example.ids) for example in batch)
+            run.seconds = clock.seconds()
+            if run.step % len(in_order):
+                saved.save_now_and_then(run)
+            progress(TrainingProgress(run.step, steps, float(loss_now.detach()), run.tokens / max(run.seconds, 1e-9)))
+        run.losses.append(_mean_loss(tuned, split, cache, held_out, settings.batch_tokens))
+        if run.losses[-1] < min(run.losses[:-1]) or not held_out:
+            run.best = adapter_state(tuned)
+        run.seconds = clock.seconds()
+        saved.save(run)
+    tuned.load_state_dict(run.best, strict=False)
     tuned.eval()
-    result = TrainingResult(
-        tuple(losses) if held_out else (), time.monotonic() - started, tokens, sum(p.numel() for p in parameters)
-    )
-    return tuned, result
+    losses = tuple(run.losses) if held_out else ()
+    return tuned, TrainingResult(losses, run.seconds, run.tokens, sum(p.numel() for p in parameters))
 
 
 class _LowerStates:
@@ -262,10 +258,6 @@ def _rate(step: int, steps: int) -> float:
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
     return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-
-
-def _adapter_state(model: Any) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items() if "lora_" in name}
 
 
 def pooled_states(model: Any, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> Iterator[Tensor]:

@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from connectors.errors import ModelError
 from connectors.settings import TrainerSettings
-from trainer.lora import (
+from trainer.replies.lessons import TokenExample
+from trainer.replies.lora import (
     SplitModel,
-    TokenExample,
     TrainingProgress,
     TrainingResult,
     pooled_states,

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from connectors.store.passages import Passage
-from trainer import prompt
-from trainer.claims import Support, blank_unsupported
 from trainer.conversation import latest_turn
-from trainer.prompt import Prompt
-from trainer.retrieve import Hit, Retriever
+from trainer.privacy.slots import borrowed
+from trainer.replies import prompt
+from trainer.replies.claims import Support, blank_unsupported
+from trainer.replies.prompt import Prompt
+from trainer.retrieval.retriever import FOR_EVERYBODY, Hit, Retriever, Scope
 
 if TYPE_CHECKING:
-    from trainer.writer import Draft, Writer
+    from trainer.replies.writer import Draft, Writer
 
 # In the order of what they cost to run and to keep; the cheapest one that is as good as any is recommended.
 ARMS = ("nearest", "prompt_only", "retrieval", "tuned", "tuned_retrieval")
@@ -46,17 +47,24 @@ class Evidence:
         articles = [hit.passage for hit in self.articles[:ARTICLES]]
         support = support_of(conversation, articles)
         tickets = [
-            replace(hit.passage, reply=blank_unsupported(hit.passage.reply, support)) for hit in self.tickets[:TICKETS]
+            replace(hit.passage, reply=blank_unsupported(borrowed(hit.passage.reply, conversation), support))
+            for hit in self.tickets[:TICKETS]
         ]
         return [*tickets, *articles]
 
 
-def gather(retriever: Retriever, conversation: str, *, allowed: Callable[[Passage], bool] = lambda _: True) -> Evidence:
-    """Looks for articles and solved tickets on a conversation's newest turn."""
+def gather(
+    retriever: Retriever,
+    conversation: str,
+    *,
+    scope: Scope = FOR_EVERYBODY,
+    allowed: Callable[[Passage], bool] | None = None,
+) -> Evidence:
+    """Looks for articles and solved tickets on a conversation's newest turn, as `Retriever.search` does."""
     query = latest_turn(conversation)
     return Evidence(
-        tuple(retriever.search(query, "article", ARTICLES + 1, allowed=allowed)),
-        tuple(retriever.search(query, "ticket", TICKETS + 2, allowed=allowed)),
+        tuple(retriever.search(query, "article", ARTICLES + 1, scope=scope, allowed=allowed)),
+        tuple(retriever.search(query, "ticket", TICKETS + 2, scope=scope, allowed=allowed)),
     )
 
 
@@ -71,7 +79,12 @@ def support_of(conversation: str, passages: Sequence[Passage]) -> Support:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A draft, slots not yet filled, and the passages it was written with. `draft` is None for the nearest reply."""
+    """A draft, slots not yet filled, and the passages it was written with.
+
+    Attributes:
+        text: As it may be shown: facts that neither the ticket nor an article holds are blanks.
+        draft: What the model wrote; None for the nearest reply.
+    """
 
     text: str
     passages: tuple[Passage, ...]
@@ -100,18 +113,24 @@ def draft(
     writer: Writer | None,
     *,
     max_prompt_tokens: int,
+    sent: Sequence[str] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Drafted]:
     """Drafts of one arm for conversations, in order.
 
     Args:
         writer: Not needed for `nearest`.
+        sent: What the team replied, as for `Writer.write`.
     """
     if arm == "nearest" or writer is None:
         return [_nearest(conversation, found) for conversation, found in zip(conversations, evidence, strict=True)]
     prompts = build_prompts(writer, arm, conversations, evidence, max_tokens=max_prompt_tokens)
-    drafts = writer.write(prompts, adapter=arm in WITH_ADAPTER, progress=progress)
-    return [Drafted(one.text, built.passages, one) for one, built in zip(drafts, prompts, strict=True)]
+    drafts = writer.write(prompts, sent=sent, adapter=arm in WITH_ADAPTER, progress=progress)
+    return [
+        # A made-up date with a warning beside it is still the date that a hurried agent sends.
+        Drafted(blank_unsupported(one.text, support_of(conversation, built.passages)), built.passages, one)
+        for one, built, conversation in zip(drafts, prompts, conversations, strict=True)
+    ]
 
 
 def _nearest(conversation: str, found: Evidence) -> Drafted:

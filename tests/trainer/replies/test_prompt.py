@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.store.passages import Passage
-from trainer.prompt import SYSTEM, Prompt, build, encode_reply, template_hash
+from trainer.replies.prompt import SYSTEM, Prompt, build, encode_reply, template_hash
 
 TICKET = Passage("ticket", "77", 0, "", "Where is it?", reply="Hi {{first_name}}, it is in Tilburg. Marit")
 ARTICLES = [Passage("article", f"90{n}", 0, f"Title {n}", f"Text {n} " + "on prices " * 40) for n in range(2)]
@@ -128,7 +128,7 @@ def test_the_templates_hash_is_the_same_everywhere_and_changes_with_the_template
     before = template_hash()
     assert template_hash() == before
     assert len(before) == 12
-    monkeypatch.setattr("trainer.prompt.SYSTEM", SYSTEM + " Be brief.")
+    monkeypatch.setattr("trainer.replies.prompt.SYSTEM", SYSTEM + " Be brief.")
     assert template_hash() != before
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.claims import BLANK, BLANKS, Support, blank_unsupported, check, statements
+from trainer.replies.claims import BLANK, BLANKS, Support, blank_unsupported, check, statements
 
 
 def supported(draft: str, ticket: str) -> list[tuple[str, bool]]:

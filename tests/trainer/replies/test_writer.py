@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from trainer.prompt import Prompt, build, encode_reply
+from trainer.replies.prompt import Prompt, build, encode_reply
+from trainer.replies.writer import Writer, tidy
 from trainer.weights import load_language_model
-from trainer.writer import Writer, tidy
 
 QUESTIONS = [
     "Where is it?",

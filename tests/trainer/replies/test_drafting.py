@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from connectors.store.passages import Passage
-from trainer.claims import check
-from trainer.drafting import ARMS, Evidence, build_prompts, draft, support_of
-from trainer.retrieve import Hit
-from trainer.writer import Writer
+from trainer.replies.claims import check
+from trainer.replies.drafting import ARMS, Evidence, build_prompts, draft, support_of
+from trainer.replies.writer import Writer
+from trainer.retrieval.retriever import Hit
 
 QUESTION = "Subject: Late\n\nCustomer: Where is {{reference_1}}? It should come on Friday 3 April."
 PRICES = Passage("article", "900", 0, "Prices", "A parcel costs €6.95. A trace takes up to 5 working days.")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.store.suggestions import Claim
-from trainer.privacy import EMAIL, LINK, PHONE, REFERENCE
+from trainer.privacy.slots import EMAIL, LINK, PHONE, REFERENCE
 
 _MONTHS = {
     name: number
@@ -56,8 +56,8 @@ _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY, _MONTH_NUMBER = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 _ORDINAL = r"(?:st|nd|rd|th|ste|de|e)"
 _HOUR = r"\b(?:[01]?\d|2[0-4])"
-# '3 am Dienstag' is no time.
-_AM_PM = rf"(?:[ap]\.m\.|pm\b|am\b(?!\s+(?:{_GERMAN_DAY}|\d)))"
+# '3 am Dienstag' is no time, nor is '3 am 4. Mai' once its date is a blank.
+_AM_PM = rf"(?:[ap]\.m\.|pm\b|am\b(?!\s+(?:{_GERMAN_DAY}|\d|\[)))"
 _NUMBER = r"\d+(?:[.,]\d+)*"
 
 # In this order at each place: the longest reading that makes sense wins.
@@ -90,7 +90,9 @@ _WORDS = re.compile(r"\b(" + "|".join(_NUMBER_WORDS) + r")\b", re.IGNORECASE)
 
 BLANKS = (
     "[date]", "[time]", "[amount]", "[number]", "[link]", "[reference]", "[email]", "[phone]", "[iban]", "[address]",
-    "[postcode]", "[colleague]", "[your name]",
+    "[postcode]", "[colleague]", "[your name]", "[name]", "[place]", "[order number]", "[tracking number]",
+    "[invoice number]", "[customer number]", "[claim number]", "[return number]", "[card]", "[plate]", "[ip address]",
+    "[code]", "[username]", "[date of birth]", "[id number]", "[vat number]",
 )  # fmt: skip
 BLANK = re.compile("|".join(re.escape(blank) for blank in BLANKS))
 
