@@ -1,0 +1,1 @@
+"""How good every arm is, and what follows from it."""
