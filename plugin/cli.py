@@ -35,6 +35,7 @@ def deskhand(verbose: bool) -> None:
 for command in (
     connecting.init, connecting.doctor, connecting.sync, connecting.watch, connecting.export,
     learning.curate, learning.train, learning.evaluate, learning.models, learning.promote, learning.rollback,
+    learning.forget,
     running.suggest, running.serve, running.demo, running.app,
 ):  # fmt: skip
     deskhand.add_command(command)

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from connectors.http.waits import Wait
-    from trainer.evaluate import Report
+    from trainer.evaluation.scores import Report
 
 INTERRUPTED = 130
 # In a log file: how long nothing is said at most while there is progress, and which waits are worth a line.
 LOG_EVERY_S = 30.0
 LOGGED_WAIT_S = 5.0
+# What a report takes where nobody knows how wide the screen is: in a file, or a pipe.
+REPORT_COLUMNS = 110
 
 
 def say(text: str) -> None:
@@ -158,45 +160,103 @@ def _is_disk_full(error: Exception) -> bool:
 
 
 def print_report(report: Report) -> None:
-    """Both evaluation tables and the verdict, on stdout."""
+    """The evaluation's tables, the verdict and what else is to be known, on stdout; 110 columns are enough."""
     from rich.console import Console
+    from rich.markup import escape
 
-    console = Console(width=110) if not sys.stdout.isatty() else Console()
+    from trainer.evaluation.judgement import remarks
+
+    console = Console(width=REPORT_COLUMNS) if not sys.stdout.isatty() else Console()
     console.print(_routes(report))
+    if report.heads:
+        console.print(_heads(report))
     console.print(_replies(report))
-    console.print(f"\n[bold]Verdict.[/bold] {report.verdict}\n")
+    if report.curve:
+        console.print(_curve(report))
+    if report.stale:
+        console.print(_stale(report))
+    console.print(f"\n[bold]Verdict.[/bold] {escape(report.verdict)}\n")
+    for remark in remarks(report):
+        console.print(f"- {escape(remark)}")
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table of figures: the first column names an arm, all others stand to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    return table
 
 
 def _routes(report: Report) -> Table:
-    from rich.table import Table
-
-    tickets = report.routes[0].tickets
-    table = Table(
-        "routing", "accuracy", "macro-F1", "ECE", "against the best", title=f"Routing, {tickets} newer tickets"
-    )
+    table = _table(
+        f"Routing, {report.routes[0].tickets} newer tickets",
+        "routing", "accuracy", "against\nthe best", "macro-F1", "top 3", "ECE", "routable\nat 95%",
+    )  # fmt: skip
     for score in report.routes:
         low, high = score.versus_best
         table.add_row(
-            _starred(score.arm, report.route_arm), f"{score.accuracy:.1%}", f"{score.macro_f1:.2f}",
-            f"{score.calibration_error:.2f}", f"{100 * low:+.0f} to {100 * high:+.0f} points",
+            _starred(score.arm, report.route_arm), f"{score.accuracy:.1%}",
+            f"{100 * low:+.0f} to {100 * high:+.0f} points", f"{score.macro_f1:.2f}", f"{score.top3:.1%}",
+            f"{score.calibration_error:.2f}", f"{score.coverage:.0%}",
         )  # fmt: skip
     return table
 
 
-def _replies(report: Report) -> Table:
-    from rich.table import Table
+def _heads(report: Report) -> Table:
+    from trainer.evaluation.columns import HEAD_COLUMNS
 
-    table = Table(
-        "replies", "edit effort", "95%", "against the best", "chrF", "unsupported", "blanks", "s/draft",
-        title=f"Replies, {report.replies[0].tickets} newer customer turns (edit effort: 0 is sent as it is)",
+    table = _table("What else is suggested for a ticket", "suggested", *(column.title for column in HEAD_COLUMNS))
+    for score in report.heads:
+        table.add_row(score.head, *(column.cell(score) for column in HEAD_COLUMNS))
+    return table
+
+
+def _replies(report: Report) -> Table:
+    from trainer.evaluation.columns import number
+
+    table = _table(
+        f"Replies, {report.replies[0].tickets} newer customer turns (edit effort: 0 is sent as it is)",
+        "replies", "edit\neffort", "95%", "against\nthe best", "chrF", "bits/\nword", "style\nAUC", "unsup-\nported",
+        "leaks", "s/\ndraft",
     )  # fmt: skip
     for score in report.replies:
         (low, high), (worse_low, worse_high) = score.effort_interval, score.versus_best
         table.add_row(
             _starred(score.arm, report.reply_arm), f"{score.effort:.3f}", f"{low:.2f} to {high:.2f}",
-            f"{worse_low:+.3f} to {worse_high:+.3f}", f"{score.chrf:.1f}", f"{score.unsupported_share:.0%}",
-            f"{score.blanks:.1f}", f"{score.seconds:.1f}",
+            f"{worse_low:+.3f} to {worse_high:+.3f}", f"{score.chrf:.1f}", number(score.bits_per_word, ".2f"),
+            number(score.style_auc, ".2f"), f"{score.unsupported_share:.0%}", f"{score.leak_share:.0%}",
+            f"{score.seconds:.1f}",
         )  # fmt: skip
+    return table
+
+
+def _curve(report: Report) -> Table:
+    from trainer.evaluation.columns import number
+    from trainer.evaluation.judgement import duration
+
+    table = _table(
+        "Learning curve", "replies", "tickets", "examples", "edit effort", "bits/word", "style AUC", "training"
+    )
+    for point in report.curve:
+        table.add_row(
+            point.arm, str(point.tickets), str(point.examples), f"{point.effort:.3f}", f"{point.bits_per_word:.2f}",
+            number(point.style_auc, ".2f"), duration(point.train_s),
+        )  # fmt: skip
+    return table
+
+
+def _stale(report: Report) -> Table:
+    table = _table(
+        "After an article was edited", "replies", "questions", "stated the fact before", "still wrote the old one",
+        "and would show it", "the new one",
+    )  # fmt: skip
+    for probe in report.stale:
+        counts = (probe.questions, probe.stated_before, probe.stale, probe.seen, probe.fresh)
+        table.add_row(_starred(probe.arm, report.reply_arm), *map(str, counts))
     return table
 
 

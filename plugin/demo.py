@@ -28,13 +28,13 @@ from plugin.app_package import APP_FOLDER
 from plugin.console import Bar, print_report, say, show
 from plugin.serving import Serving
 from plugin.syncing import traffic
-from trainer.curate import curate
+from trainer.curation.curate import curate
 from trainer.registry import Registry
 from trainer.train import train
 
 DEMO_HOME = Path(".deskhand-demo")
 ANSWER_WITHIN_S = 240.0
-MAX_TICKETS = 3
+MAX_TICKETS = 8
 
 # The quick profile: fewer tickets, shorter sequences, fewer layers. `deskhand train` in this home uses the same.
 QUICK = {
@@ -44,7 +44,9 @@ QUICK = {
     "lora_layers": 10,
     "epochs": 2,
     "learning_rate": 1e-3,
-    "reply_eval_tickets": 16,
+    "reply_eval_tickets": 24,
+    "router_minutes": 0,
+    "stale_questions": 4,
 }
 
 
@@ -142,13 +144,13 @@ def _train(settings: Settings, *, retrain: bool) -> None:
         say(f"\n3. {live.version} is live from an earlier run (--retrain trains again)")
         # Retrieval looks into what curation keeps; in a home that was made whole again, that is to be made anew.
         with Store(settings.database_path) as store:
-            curate(store, settings.require_helpdesk().name)
+            curate(store, settings.require_helpdesk().name, settings.trainer)
         return
     say("\n3. Curating, training and judging (a quick profile; a real training uses everything)")
     started = time.monotonic()
     name = settings.require_helpdesk().name
     with exclusive(settings.home, "train"), Store(settings.database_path) as store:
-        report = curate(store, name)
+        report = curate(store, name, settings.trainer)
         say(f"   {report.kept} answers are worth learning from, {report.dropped.total()} were dropped")
         with Bar() as bar:
             trained = train(store, name, registry, settings.trainer, settings.cache_path, progress=bar.update)

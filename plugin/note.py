@@ -6,12 +6,18 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from connectors.store.suggestions import Suggestion
-from trainer.claims import BLANK
+from connectors import clock
+from connectors.store.suggestions import UNFAMILIAR, UNSURE, Suggestion
+from trainer.replies.claims import BLANK
 
 _templates = Environment(
     loader=PackageLoader("plugin"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
+# In steps of this: a figure to the percent would promise more than a prediction holds.
+_PERCENT_STEP = 5
+# English like the rest of the note, whatever the server's locale.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DOUBTS = {"": "", UNSURE: ": not sure enough", UNFAMILIAR: ": unlike anything the team has routed before"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +33,43 @@ def marker(suggestion: Suggestion) -> str:
     return f"deskhand:{suggestion.id}"
 
 
-def render(suggestion: Suggestion, *, applied: bool) -> str:
+def render(suggestion: Suggestion, *, applied: bool, least: float = 0.0) -> str:
     """The note as HTML, everything escaped.
 
     Args:
         applied: Whether the route is set by the same update.
+        least: A probability below which no route is set.
     """
     return _templates.get_template("note.html").render(
         paragraphs=_paragraphs(suggestion),
         unsupported=unsupported(suggestion),
         blanks=sorted(set(BLANK.findall(suggestion.draft))),
+        to_change=to_change(suggestion),
         sources=[source for source in suggestion.sources if _is_safe(source.url)],
         route=suggestion.route,
         applied=applied,
+        doubt=_DOUBTS[route.doubt(least)] if (route := suggestion.route) else "",
     )
+
+
+def day(time: str) -> str:
+    """The date of an ISO 8601 time, such as `12 Nov 2026`; empty for what is no time."""
+    try:
+        moment = clock.from_iso(time)
+    except ValueError:
+        return ""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+_templates.filters["day"] = day
+
+
+def to_change(suggestion: Suggestion) -> int | None:
+    """How much of the draft will probably be changed, percent of the words; None where that is not predicted."""
+    if suggestion.confidence is None:
+        return None
+    percent = 100 * (1 - suggestion.confidence)
+    return max(_PERCENT_STEP, round(percent / _PERCENT_STEP) * _PERCENT_STEP)
 
 
 def unsupported(suggestion: Suggestion) -> list[str]:

@@ -15,7 +15,7 @@ from werkzeug.routing import IntegerConverter
 
 from connectors.store.suggestions import ACTIONS, SHOWN, Suggestion
 from plugin.context import context
-from trainer.claims import BLANK
+from trainer.replies.claims import BLANK
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -145,4 +145,7 @@ def _route(suggestion: Suggestion, ticket_id: str) -> dict[str, Any] | None:
         "reasons": list(route.reasons),
         "alternatives": [list(alternative) for alternative in route.alternatives],
         "applied": bool(ticket and ticket.group_id == route.group_id),
+        "doubt": route.doubt(deskhand.settings.plugin.min_route_probability),
+        "priority": route.priority,
+        "tags": list(route.tags),
     }

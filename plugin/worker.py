@@ -139,8 +139,9 @@ class Worker:
         shows = suggestion.state == SHOWN and self._settings.write_note
         if not shows and route is None:
             return "silent"
+        least = self._settings.min_route_probability
         update = WriteBack(
-            note_html=note.render(suggestion, applied=route is not None) if shows else "",
+            note_html=note.render(suggestion, applied=route is not None, least=least) if shows else "",
             marker=note.marker(suggestion),
             group_id=route.group_id if route else None,
             draft=suggestion.draft if shows else "",
@@ -154,10 +155,10 @@ class Worker:
         return ("note" if shows else "silent") + (f", routed to {route.group_name}" if route else "")
 
     def _route_to_set(self, ticket: Ticket, route: Route | None) -> Route | None:
-        """The route to set: only on tickets that nobody has put into a group, and only where it is likely enough."""
+        """The route to set: only on tickets that nobody has put into a group, and only where nothing is in doubt."""
         if route is None or not self._settings.write_route or not self._is_unsorted(ticket):
             return None
-        return route if route.probability >= self._settings.min_route_probability else None
+        return None if route.doubt(self._settings.min_route_probability) else route
 
     def _is_unsorted(self, ticket: Ticket) -> bool:
         """Whether it has no group, or only the one that new tickets land in."""

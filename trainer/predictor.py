@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ModelError
@@ -16,21 +16,25 @@ from connectors.store.database import Store
 from connectors.store.history import Turn
 from connectors.store.suggestions import SHOWN, SILENT, Route, Source, Suggestion
 from trainer import conversation
-from trainer.claims import check
-from trainer.drafting import WITH_ADAPTER, Drafted, Evidence, draft, gather, support_of
-from trainer.privacy import Slots, leaks
+from trainer.curation.signatures import Signatures
+from trainer.privacy.leaks import NAMES, People, blank_names, find_leaks
+from trainer.privacy.lexicon import Lexicon
+from trainer.privacy.slots import Slots
 from trainer.registry import Manifest, Registry
-from trainer.retrieve import Encoder, Retriever
-from trainer.router import Embed, Router
-from trainer.text import cut_words, language_of
+from trainer.replies.claims import check
+from trainer.replies.confidence import Confidence, features_of
+from trainer.replies.drafting import WITH_ADAPTER, Drafted, Evidence, draft, gather, support_of
+from trainer.retrieval.retriever import Encoder, Retriever, Scope
+from trainer.routing.heads import Heads
+from trainer.routing.router import ARMS, Embed, Router
+from trainer.text import cut_words, identify, language_of
 
 if TYPE_CHECKING:
-    from trainer.writer import Writer
+    from trainer.replies.writer import Writer
 
 log = logging.getLogger(__name__)
 
 _EXCERPT_WORDS = 40
-_ALTERNATIVES = 2
 
 
 @dataclass
@@ -43,6 +47,12 @@ class Predictor:
     writer: Writer | None
     embed: dict[str, Embed]
     store: Store
+    people: People = field(default_factory=People)
+    lexicon: Lexicon = field(default_factory=Lexicon)
+    signatures: Signatures = field(default_factory=Signatures)
+    heads: Heads = field(default_factory=Heads)
+    confidence: Confidence | None = None
+    max_effort: float = 1.0
 
     @classmethod
     def load(cls, settings: Settings, store: Store, version: str | None = None) -> Predictor:
@@ -61,15 +71,24 @@ class Predictor:
         folder = registry.path(version)
         encoder = Encoder(manifest.encoder, settings.cache_path)
         router = Router.load(folder)
-        embed: dict[str, Embed] = {"encoder": encoder.embed}
+        embed: dict[str, Embed] = dict.fromkeys(ARMS, encoder.embed)
         writer = None
         if manifest.reply_arm != "nearest" or manifest.route_arm == "tuned":
             writer, model = _load_writer(manifest, settings, folder)
             if manifest.route_arm == "tuned":
-                from trainer.train import tuned_features
+                from trainer.routing.arms import tuned_features
 
                 embed["tuned"] = tuned_features(model, writer.tokenizer)
-        return cls(manifest, router, Retriever(store, manifest.helpdesk, encoder), writer, embed, store)
+        desk = manifest.helpdesk
+        return cls(
+            manifest, router, Retriever(store, desk, encoder), writer, embed, store,
+            people=People.of_desk(store, desk),
+            lexicon=Lexicon.of_desk(store, desk),
+            signatures=Signatures.of_desk(store, desk),
+            heads=Heads.load(folder),
+            confidence=Confidence.load(folder),
+            max_effort=settings.plugin.max_effort,
+        )  # fmt: skip
 
     def suggest(
         self, ticket: Ticket, requester: User | None, turns: Sequence[Turn], agents: Sequence[User]
@@ -83,23 +102,32 @@ class Predictor:
             ModelError: The newest public comment is not the customer's: there is nothing to answer.
         """
         started = time.monotonic()
-        blocks = conversation.blocks(turns)
+        blocks = conversation.blocks(turns, unsigned=self.signatures.strip)
         if not blocks or not blocks[-1].by_customer:
             raise ModelError(f"ticket {ticket.id}: the newest public comment is not the customer's")
         assignee = next((agent for agent in agents if agent.id == ticket.assignee_id), None)
-        slots = Slots(requester, agents, assignee)
+        slots = Slots(requester, agents, assignee, lexicon=self.lexicon)
         question = slots.hide(conversation.written(ticket.subject, blocks))
         self.retriever.catch_up()
-        found = gather(self.retriever, question, allowed=lambda passage: passage.source_id != ticket.id)
-        route = self._route(question)
+        scope = Scope(brand=ticket.brand_id or "")
+        found = gather(self.retriever, question, scope=scope, allowed=lambda passage: passage.source_id != ticket.id)
+        route = self._route(question, ticket)
         one = self._draft(question, found)
         text = slots.fill(one.text)
         # Not what solved tickets say: what curation overlooked there is just what must not get out.
         known = [conversation.written(ticket.subject, blocks), *(p.text for p in one.passages if p.kind == "article")]
-        leaked = leaks(text, known)
+        allowed = [*([requester] if requester else []), *agents]
+        found_leaks = find_leaks(text, known, people=self.people, allowed=allowed, lexicon=self.lexicon)
+        text = blank_names(text, found_leaks)
+        leaked = [leak.kind for leak in found_leaks if leak.kind not in NAMES]
         silent = not text or bool(leaked) or found.similarity < self.manifest.min_similarity
         if leaked:
             log.warning("ticket %s: a draft was withheld, it held a %s of nobody here", ticket.id, leaked[0])
+        if _in_another_language(text, blocks[-1].text):
+            silent = True
+            log.warning("ticket %s: a draft was withheld, it was not in the customer's language", ticket.id)
+        effort = self._effort(question, found, one)
+        silent = silent or (effort is not None and effort > self.max_effort)
         shown = "" if silent else text
         return Suggestion(
             id=uuid.uuid4().hex,
@@ -113,6 +141,7 @@ class Predictor:
             claims=check(shown, support_of(known[0], one.passages)),
             sources=() if silent else tuple(self._sources(one, found)),
             route=route,
+            confidence=None if effort is None else round(1 - effort, 2),
             latency_s=time.monotonic() - started,
         )
 
@@ -121,23 +150,34 @@ class Predictor:
             self.manifest.reply_arm, [question], [found], self.writer, max_prompt_tokens=self.manifest.max_prompt_tokens
         )[0]
 
-    def _route(self, question: str) -> Route | None:
+    def _effort(self, question: str, found: Evidence, one: Drafted) -> float | None:
+        """What share of the draft will probably be changed; None where nothing predicts it."""
+        if self.confidence is None or not one.text:
+            return None
+        return float(self.confidence.predict(features_of(question, found, one)[None])[0])
+
+    def _route(self, question: str, ticket: Ticket) -> Route | None:
         groups = {group.id: group for group in self.store.history.groups(self.manifest.helpdesk)}
         text = conversation.latest_turn(question)
-        probabilities = self.router.probabilities([text], self.embed.get(self.router.arm))[0]
-        ranked = sorted(zip(self.router.classes, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
+        (decision,) = self.router.decide([text], self.embed.get(self.router.arm))
         # A group deleted since the training cannot be routed to.
-        ranked = [(group_id, probability) for group_id, probability in ranked if group_id in groups]
+        ranked = [(group_id, probability) for group_id, probability in decision.top if group_id in groups]
         if not ranked:
             return None
-        (group_id, probability), rest = ranked[0], ranked[1 : 1 + _ALTERNATIVES]
+        (group_id, probability), rest = ranked[0], ranked[1:]
         group = groups[group_id]
+        (guess,) = self.heads.guess([text], self.embed["encoder"])
         return Route(
             group_id=group_id,
             group_name=group.name,
             probability=round(probability, 4),
             reasons=(group.description,) if group.description else (),
             alternatives=tuple((other, groups[other].name, round(p, 4)) for other, p in rest),
+            # What comes second is never sure: the router would have chosen the group that is gone.
+            abstain=decision.abstain or group_id != decision.top[0][0],
+            out_of_scope=round(decision.out_of_scope, 4),
+            priority=guess.priority if guess.priority != ticket.priority else "",
+            tags=tuple(tag for tag in guess.tags if tag not in ticket.tags),
         )
 
     def _sources(self, one: Drafted, found: Evidence) -> list[Source]:
@@ -158,14 +198,20 @@ class Predictor:
         return list(sources.values())
 
 
+def _in_another_language(text: str, asked: str) -> bool:
+    """Whether both are surely of some language, and not of the same; curation leaves such answers out, too."""
+    (language, surely), (wanted, wanted_surely) = identify(text), identify(asked)
+    return surely and wanted_surely and language != wanted
+
+
 def _agent_url(ticket: Ticket | None) -> str:
     """The agents' page of a ticket: the API address without its API part."""
     return ticket.url.replace("/api/v2/tickets/", "/agent/tickets/").removesuffix(".json") if ticket else ""
 
 
 def _load_writer(manifest: Manifest, settings: Settings, folder: Any) -> tuple[Writer, Any]:
+    from trainer.replies.writer import Writer
     from trainer.weights import load_language_model
-    from trainer.writer import Writer
 
     model, tokenizer = load_language_model(manifest.base_model, settings.cache_path)
     if manifest.reply_arm in WITH_ADAPTER or manifest.route_arm == "tuned":

@@ -2,7 +2,9 @@
 
     models/
       live.json                    which version serves, which served before, who promoted it and when
-      v20261124-081500/            adapter/  route.json  route.safetensors  report.json  manifest.json
+      forgotten.json               which versions were trained on tickets of customers who were forgotten since
+      v20261124-081500/            adapter/  heads/  route.json  route.safetensors  confidence.json  tickets.json
+                                   report.json  report.html  samples.json  manifest.json
 
 A folder without a manifest is an unfinished training: nobody looks at it, and the next training clears it away.
 """
@@ -14,7 +16,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -25,6 +27,9 @@ from connectors import clock
 from connectors.errors import ModelError
 
 MANIFEST = "manifest.json"
+TICKETS = "tickets.json"
+# For people, with texts of tickets in them: not needed to serve, and changed when a customer is to be forgotten.
+DOCUMENTS = ("samples.json", "report.html")
 _PARTIAL = ".partial-"
 _NAME = re.compile(r"v[A-Za-z0-9_-]{1,60}")
 
@@ -39,7 +44,7 @@ class Manifest:
         route_arm: The router's arm.
         min_similarity: Where no solved ticket and no article is at least this similar, nothing is shown.
         data_hash, prompt_hash: Of the training data and of the prompt's template.
-        files: SHA-256 of every other file of the folder, by relative path.
+        files: SHA-256 of every other file of the folder but the documents, by relative path.
     """
 
     version: str
@@ -97,6 +102,15 @@ class Registry:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    @property
+    def work(self) -> Path:
+        """Where a training keeps its state until its version is finished."""
+        return self.folder / ".work"
+
+    def clear_work(self) -> None:
+        """Removes the state of a training that is done."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
     def _free_name(self, name: str) -> str:
         number = 2
         free = name
@@ -107,8 +121,9 @@ class Registry:
 
     @staticmethod
     def finish(folder: Path, manifest: Manifest) -> None:
-        """Writes the manifest with the hashes of all files that are there."""
-        files = {str(path.relative_to(folder)): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        """Writes the manifest with the hashes of all files that are there; documents are left out."""
+        paths = [(str(path.relative_to(folder)), path) for path in sorted(folder.rglob("*")) if path.is_file()]
+        files = {name: _sha256(path) for name, path in paths if name not in DOCUMENTS}
         _write_json(folder / MANIFEST, asdict(manifest) | {"files": files})
 
     def manifest(self, version: str) -> Manifest:
@@ -165,6 +180,45 @@ class Registry:
         _write_json(self.folder / "live.json", asdict(live))
         return live
 
+    @staticmethod
+    def write_tickets(folder: Path, ticket_ids: Iterable[str]) -> None:
+        """Keeps in a version's folder which tickets it was trained on."""
+        _write_json(folder / TICKETS, sorted(ticket_ids))
+
+    def trained_on(self, version: str, tickets: Mapping[str, str]) -> bool:
+        """Whether a version may have been trained on one of these tickets; True where it cannot be told.
+
+        Args:
+            tickets: Ids and when the tickets were created.
+        """
+        try:
+            known = json.loads((self.path(version) / TICKETS).read_text(encoding="utf-8"))
+            return not tickets.keys().isdisjoint(known)
+        except (OSError, ValueError, TypeError):
+            pass
+        try:  # a version from before there was such a list
+            until = self.manifest(version).train_until
+        except ModelError:
+            return bool(tickets)
+        return any(created_at < until for created_at in tickets.values())
+
+    def mark_forgotten(self, versions: Iterable[str]) -> None:
+        """Notes that these versions were trained on tickets of somebody who is to be forgotten."""
+        marked = self.forgotten()
+        if new := {version: clock.now() for version in versions if version not in marked}:
+            _write_json(self.folder / "forgotten.json", marked | new)
+
+    def forgotten(self) -> dict[str, str]:
+        """Versions that were trained on tickets of forgotten customers, and since when that is known."""
+        try:
+            return dict(json.loads((self.folder / "forgotten.json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError) as error:
+            raise ModelError(
+                "models/forgotten.json cannot be read", hint="restore it from a backup, or retrain and remove it"
+            ) from error
+
     def rollback(self, *, by: str) -> Live:
         """Makes the version before the live one live again.
 
@@ -182,7 +236,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def _write_json(path: Path, content: dict[str, Any] | list[str]) -> None:
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as file:
         json.dump(content, file, indent=1, ensure_ascii=False)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +18,32 @@ from connectors.errors import NotEnoughDataError
 from connectors.settings import TrainerSettings
 from connectors.store.database import Store
 from connectors.store.examples import Example
-from connectors.store.passages import Passage
-from trainer import prompt
-from trainer.claims import blank_unsupported
-from trainer.conversation import latest_turn
-from trainer.dataset import Split, split_by_time
-from trainer.drafting import Evidence, gather, support_of
-from trainer.evaluate import Report, judge, score_replies, score_routes
-from trainer.lora import TokenExample, TrainingResult, pooled_states, save_adapter, train_lora
+from trainer.curation.dataset import Split, split_of
+from trainer.evaluation.calibration import calibration_of
+from trainer.evaluation.curve import CURVE_ARM, curve_point, learning_curve
+from trainer.evaluation.judgement import judge
+from trainer.evaluation.page import write_page
+from trainer.evaluation.probe import probe
+from trainer.evaluation.replies import Trial, Watch, effort, samples_of, score_replies, try_arms
+from trainer.evaluation.routes import score_routes
+from trainer.evaluation.scores import Calibration, Cost, Report, write_report, write_samples
+from trainer.privacy.leaks import People
+from trainer.privacy.lexicon import Lexicon
 from trainer.registry import Manifest, Registry
-from trainer.retrieve import Encoder, Retriever
-from trainer.router import Embed, Router, train_router
+from trainer.replies import prompt
+from trainer.replies.confidence import Confidence, cross_fitted, features_of
+from trainer.replies.drafting import Evidence, draft, gather
+from trainer.replies.lessons import evidence_of, known_from, tokenised, with_validation
+from trainer.replies.lora import TrainingResult, save_adapter, train_lora
+from trainer.replies.writer import RememberingWriter
+from trainer.retrieval.retriever import Encoder, Retriever
+from trainer.routing.arms import route_text, train_routers, tuned_features
+from trainer.routing.head_training import score_heads, train_heads
+from trainer.routing.router import ARMS, Embed
 from trainer.weights import load_language_model
-from trainer.writer import Writer
 
 Progress = Callable[[str, int, int, str], None]
 """Called with the stage, how much of it is done, how much there is, and a word on it."""
-
-# Trained without passages: so that a draft is possible where retrieval finds nothing.
-WITHOUT_PASSAGES_SHARE = 0.2
-# The newest training tickets choose the epoch; they are neither trained on nor judged by.
-VALIDATION_SHARE = 0.1
-_ROUTE_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +62,36 @@ def train(
     settings: TrainerSettings,
     cache: Path,
     *,
+    split: Split | None = None,
     progress: Progress = lambda *_: None,
 ) -> Trained:
     """Trains and judges a version of the model. It is not live yet: promoting is another step.
+
+    A training that was killed goes on where it was, with the same data and settings: the adapter's training from its
+    last checkpoint, the drafts from the last one written.
+
+    Args:
+        split: What to train on and to judge by, where it is not the desk's own.
 
     Raises:
         NotEnoughDataError: Too few good examples.
         ModelError: The base weights are missing or cannot be trained.
     """
+    started = time.monotonic()
     _use_threads(settings.threads)
-    split = split_by_time(
-        store.examples.kept(helpdesk),
-        eval_share=settings.eval_share,
-        min_examples=settings.min_examples,
-        max_train_tickets=settings.max_train_tickets,
-    )
+    split = split or split_of(store, helpdesk, settings)
     encoder = Encoder(settings.encoder, cache)
     retriever = Retriever(store, helpdesk, encoder)
     retriever.index(store.examples.kept(helpdesk), progress=lambda done: progress("index", done, 0, "passages"))
-    evidence = _evidence_of(split.train, retriever, split, progress)
+    found = evidence_of(split.train, retriever, progress=_stage(progress, "retrieve", len(split.train)))
 
     model, tokenizer = load_language_model(settings.base_model, cache)
-    learned = _tokenised(split.train, evidence, tokenizer, settings)
-    fitted, validation = _validation(split.train, learned)
+    judged = _sample(split.evaluation, settings.reply_eval_tickets)
+    points = learning_curve(
+        model, tokenizer, split.train, judged, retriever, settings, registry.work,
+        progress=lambda size, done, total, note: progress("curve", done, total, f"{size} tickets, {note}"),
+    )  # fmt: skip
+    fitted, validation = with_validation(split.train, tokenised(split.train, found, tokenizer, settings))
     if not fitted:
         raise NotEnoughDataError(
             f"no reply to learn from is as short as {settings.max_reply_tokens} tokens",
@@ -85,29 +99,63 @@ def train(
         )
     model, training = train_lora(
         model, fitted, validation, settings,
+        checkpoint=registry.work / "adapter.pt",
         progress=lambda p: progress("train", p.step, p.steps, f"loss {p.loss:.2f}, {p.tokens_per_s:.0f} tokens/s"),
     )  # fmt: skip
 
-    embed: dict[str, Embed] = {"encoder": encoder.embed, "tuned": tuned_features(model, tokenizer)}
-    routers = _routers(split.train, embed, settings.seed, progress)
-    held_out = [example for example in split.evaluation if example.turn == 0]
-    routes = score_routes(routers, [route_text(e) for e in held_out], [e.group_id for e in held_out], embed)
+    embed: dict[str, Embed] = dict.fromkeys(ARMS, encoder.embed) | {"tuned": tuned_features(model, tokenizer)}
+    routers, seconds = train_routers(store, helpdesk, split.train, embed, settings, cache, progress=progress)
+    held_out = [example for example in split.evaluation if example.turn == 0 and example.group_id]
+    texts, groups = [route_text(example) for example in held_out], [example.group_id for example in held_out]
+    routes = score_routes(routers, texts, groups, embed, train_s=seconds)
+    heads = train_heads(store, helpdesk, split.train, encoder.embed, seed=settings.seed)
+    head_scores = score_heads(heads, store, helpdesk, split.evaluation, encoder.embed)
 
-    judged = _sample(split.evaluation, settings.reply_eval_tickets)
-    writer = Writer(model, tokenizer, max_tokens=settings.max_reply_tokens)
-    replies, _ = score_replies(
-        judged,
-        [gather(retriever, example.question, allowed=_may_see(split)) for example in judged],
-        writer,
+    may_see = known_from(split.train)
+    evidence = [gather(retriever, example.question, allowed=may_see) for example in judged]
+    writer = RememberingWriter(
+        model, tokenizer, max_tokens=settings.max_reply_tokens, file=registry.work / "drafts.jsonl"
+    )
+    trials = try_arms(
+        judged, evidence, writer,
         max_prompt_tokens=settings.max_prompt_tokens,
         progress=lambda arm, done: progress("evaluate", done, len(judged), arm),
+    )  # fmt: skip
+    watch = Watch(
+        People.of_desk(store, helpdesk), Lexicon.of_desk(store, helpdesk), tuple(store.history.agents(helpdesk)),
+        _least_similarity(found),
+    )  # fmt: skip
+    replies = score_replies(judged, evidence, trials, embed=encoder.embed, watch=watch)
+    stale = probe(
+        judged,
+        lambda example: gather(retriever, example.question, allowed=may_see),
+        writer,
+        max_prompt_tokens=settings.max_prompt_tokens,
+        most=settings.stale_questions,
+        progress=lambda arm, done: progress("probe", done, 0, arm),
     )
-    report = judge(routes, replies)
+    if points:
+        points.append(curve_point(split.train, len(fitted), trials[CURVE_ARM], judged, training))
+    cost = Cost(
+        time.monotonic() - started, training.seconds, len(fitted), training.tokens, training.trainable_parameters,
+        tuple(loss / math.log(2) for loss in training.held_out_loss), _peak_memory_mb(),
+    )  # fmt: skip
+    report = judge(routes, replies, curve=points, stale=stale, cost=cost, heads=head_scores)
+    confidence, calibration = _confidence(
+        judged, evidence, trials[report.reply_arm], spare=zip(split.train, found, strict=True), seed=settings.seed
+    )
+    report = replace(report, calibration=calibration)
 
     with registry.new_version() as (version, folder):
         save_adapter(model, folder / "adapter")
         routers[report.route_arm].save(folder)
-        _write_report(folder, report, training)
+        heads.save(folder)
+        if confidence:
+            confidence.save(folder)
+        write_report(folder, report)
+        samples = samples_of(judged, trials)
+        write_samples(folder, samples)
+        Registry.write_tickets(folder, split.train_tickets)
         manifest = Manifest(
             version=version,
             created_at=clock.now(),
@@ -118,7 +166,7 @@ def train(
             route_arm=report.route_arm,
             max_prompt_tokens=settings.max_prompt_tokens,
             max_reply_tokens=settings.max_reply_tokens,
-            min_similarity=_least_similarity(evidence),
+            min_similarity=watch.min_similarity,
             data_hash=split.data_hash,
             prompt_hash=prompt.template_hash(),
             train_examples=len(fitted),
@@ -127,24 +175,14 @@ def train(
             verdict=report.verdict,
             files={},
         )
+        write_page(folder, report, samples, manifest)
         Registry.finish(folder, manifest)
+    registry.clear_work()
     return Trained(registry.manifest(version), report, training)
 
 
-def route_text(example: Example) -> str:
-    """What routing looks at: the subject and the customer's newest turn."""
-    return latest_turn(example.question)
-
-
-def tuned_features(model: Any, tokenizer: Any) -> Embed:
-    """The fine-tuned model's mean last hidden state as features, float32 of shape (texts, hidden), unit length."""
-
-    def embed(texts: Sequence[str]) -> Any:
-        ids = [tokenizer(text, add_special_tokens=False)["input_ids"][:_ROUTE_TOKENS] or [0] for text in texts]
-        states = np.stack([state.numpy() for state in pooled_states(model, ids)])
-        return (states / np.linalg.norm(states, axis=1, keepdims=True)).astype(np.float32)
-
-    return embed
+def _stage(progress: Progress, stage: str, total: int) -> Callable[[int], None]:
+    return lambda done: progress(stage, done, total, "")
 
 
 def _use_threads(threads: int) -> None:
@@ -152,65 +190,6 @@ def _use_threads(threads: int) -> None:
 
     if threads:
         torch.set_num_threads(threads)
-
-
-def _evidence_of(examples: Sequence[Example], retriever: Retriever, split: Split, progress: Progress) -> list[Evidence]:
-    """What retrieval would have found for each training example, its own ticket and customer left out."""
-    own = {example.ticket_id: example.requester_id for example in split.train}
-    found = []
-    for done, example in enumerate(examples, start=1):
-
-        def allowed(passage: Passage, example: Example = example) -> bool:
-            return passage.kind == "article" or (
-                passage.source_id in own and own[passage.source_id] != example.requester_id
-            )
-
-        found.append(gather(retriever, example.question, allowed=allowed))
-        progress("retrieve", done, len(examples), "")
-    return found
-
-
-def _may_see(split: Split) -> Callable[[Passage], bool]:
-    known = split.train_tickets
-    return lambda passage: passage.kind == "article" or passage.source_id in known
-
-
-def _tokenised(
-    examples: Sequence[Example], evidence: Sequence[Evidence], tokenizer: Any, settings: TrainerSettings
-) -> list[TokenExample | None]:
-    """Token ids per example, None where the reply is too long; facts with no source become blanks."""
-    rng = random.Random(settings.seed)  # noqa: S311
-    found: list[TokenExample | None] = []
-    for example, known in zip(examples, evidence, strict=True):
-        passages = [] if rng.random() < WITHOUT_PASSAGES_SHARE else known.passages(example.question)
-        built = prompt.build(tokenizer, example.question, passages, max_tokens=settings.max_prompt_tokens)
-        reply = blank_unsupported(example.reply, support_of(example.question, built.passages))
-        ids = prompt.encode_reply(tokenizer, reply)
-        fits = len(ids) <= settings.max_reply_tokens
-        found.append(TokenExample(built.ids, tuple(ids), example.weight) if fits else None)
-    return found
-
-
-def _validation(
-    examples: Sequence[Example], tokenised: Sequence[TokenExample | None]
-) -> tuple[list[TokenExample], list[TokenExample]]:
-    tickets = sorted({(example.created_at, example.ticket_id) for example in examples})
-    newest = {ticket_id for _, ticket_id in tickets[len(tickets) - max(1, int(len(tickets) * VALIDATION_SHARE)) :]}
-    pairs = [(example, ids) for example, ids in zip(examples, tokenised, strict=True) if ids is not None]
-    return (
-        [ids for example, ids in pairs if example.ticket_id not in newest],
-        [ids for example, ids in pairs if example.ticket_id in newest],
-    )
-
-
-def _routers(train_set: Sequence[Example], embed: dict[str, Embed], seed: int, progress: Progress) -> dict[str, Router]:
-    chosen = [example for example in train_set if example.turn == 0 and example.group_id]
-    texts, labels = [route_text(example) for example in chosen], [example.group_id for example in chosen]
-    routers = {}
-    for done, arm in enumerate(("majority", "tfidf", "encoder", "tuned"), start=1):
-        routers[arm] = train_router(arm, texts, labels, embed=embed.get(arm), seed=seed)
-        progress("route", done, 4, arm)
-    return routers
 
 
 def _sample(examples: Sequence[Example], count: int) -> list[Example]:
@@ -225,6 +204,40 @@ def _least_similarity(evidence: Sequence[Evidence]) -> float:
     return float(np.percentile([found.similarity for found in evidence], 5)) if evidence else 0.0
 
 
+def _confidence(
+    judged: Sequence[Example],
+    evidence: Sequence[Evidence],
+    trial: Trial,
+    *,
+    spare: Iterable[tuple[Example, Evidence]],
+    seed: int,
+) -> tuple[Confidence | None, Calibration | None]:
+    """What predicts an arm's edit effort, and how well its like did on held-out turns that they had not seen.
+
+    Args:
+        spare: The training turns and what retrieval finds for them without their own ticket. Where the nearest reply
+            is served, which nothing was trained for, they can tell as much of it as the held-out ones.
+    """
+    rows = [*zip(judged, evidence, trial.drafts, trial.efforts.tolist(), strict=True)]
+    if trial.arm == "nearest":
+        for example, found in spare:
+            [one] = draft(trial.arm, [example.question], [found], None, max_prompt_tokens=0)
+            rows.append((example, found, one, effort(one.text, example.reply)))
+    features = np.stack([features_of(example.question, found, one) for example, found, one, _ in rows])
+    efforts = np.asarray([one for *_, one in rows])
+    customers = [example.requester_id for example, *_ in rows]
+    predicted = cross_fitted(features, efforts, customers, seed=seed)
+    if predicted is None:
+        return None, None
+    fitted = Confidence.fit(features, efforts, customers, seed=seed)
+    return fitted, calibration_of(predicted[: len(judged)], trial.efforts)
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
 def _headline(report: Report) -> dict[str, Any]:
     route = next(score for score in report.routes if score.arm == report.route_arm)
     reply = next(score for score in report.replies if score.arm == report.reply_arm)
@@ -235,11 +248,3 @@ def _headline(report: Report) -> dict[str, Any]:
         "reply_tickets": reply.tickets,
         "unsupported_share": round(reply.unsupported_share, 4),
     }
-
-
-def _write_report(folder: Path, report: Report, training: TrainingResult) -> None:
-    import json
-    from dataclasses import asdict
-
-    content = report.as_dict() | {"training": asdict(training)}
-    (folder / "report.json").write_text(json.dumps(content, indent=1), encoding="utf-8")

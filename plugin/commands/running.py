@@ -37,7 +37,7 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
     if as_json:
         show_json(asdict(suggestion))
         return
-    show(suggestion.draft or "(silent: nothing similar enough has been answered before)")
+    show(suggestion.draft or "(silent: no draft was good enough to show)")
     if doubts := unsupported(suggestion):
         show(f"\nCheck: {', '.join(doubts)}")
     if suggestion.route:

@@ -35,7 +35,7 @@ def test_none_offers_a_draft_and_fetches_it(page: Any, plugin: FakePlugin, ticke
 def test_silent_says_so_and_shows_the_route(page: Any, plugin: FakePlugin, ticket: str) -> None:
     plugin.answers[ticket] = without("silent", route=route())
     app = show(page, ticket, "silent")
-    words = "No suggestion: nothing similar enough has been answered before"
+    words = "No suggestion: no draft was good enough to show"
     expect(app.get_by_role("heading", name=words)).to_be_visible()
     expect(app.get_by_role("status")).to_have_text(words)
     expect(app.get_by_text("TRK1")).to_be_visible()

@@ -29,9 +29,9 @@ from connectors.wsgi import BackgroundServer
 from connectors.zendesk.client import Zendesk
 from plugin.app import create_app
 from plugin.context import context
-from trainer.curate import curate
+from trainer.curation.curate import curate
 from trainer.registry import Manifest, Registry
-from trainer.router import train_router
+from trainer.routing.router import train_router
 from trainer.train import route_text
 
 NAME = "sandbox"
@@ -193,7 +193,7 @@ def synced(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def indexed(synced: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The synced home with its passages embedded: drafts can be made in it."""
-    from trainer.retrieve import Encoder, Retriever
+    from trainer.retrieval.retriever import Encoder, Retriever
 
     home = Path(shutil.copytree(synced, tmp_path_factory.mktemp("indexed") / "home"))
     with Store(home / "deskhand.db") as store:

@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 from connectors.settings import Settings, write_home
 from connectors.store.database import Store
 from plugin.cli import deskhand
+from trainer.evaluation.scores import ReplyScore, Report, RouteScore, Sample, write_report, write_samples
+from trainer.registry import Registry
 
 Run = Callable[..., Result]
 
@@ -65,7 +67,7 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 def test_the_commands_are_the_ones_that_are_documented() -> None:
     names = {" ".join(names) for names in commands(deskhand)}
-    wanted = "init doctor sync watch export curate train evaluate models promote rollback suggest serve demo"
+    wanted = "init doctor sync watch export curate forget train evaluate models promote rollback suggest serve demo"
     assert {*wanted.split(), "app package"} <= names
 
 
@@ -159,17 +161,61 @@ def test_export_writes_what_is_stored(run: Run, settings: Settings, tmp_path: Pa
 
 
 def test_curate_counts_and_explains_a_single_ticket(run: Run, store: Store) -> None:
-    assert json.loads(run("curate", "--json").stdout) == {"tickets": 16, "kept": 16, "dropped": {}}
-    assert "16 solved tickets, 16 answers kept, 0 dropped" in run("curate").stdout
+    made = json.loads(run("curate", "--json").stdout)
+    assert {"tickets": 16, "kept": 16, "dropped": {}, "problems": []}.items() <= made.items()
+    assert sum(agent["answers"] for agent in made["agents"]) == 16
+    printed = run("curate").stdout
+    assert "16 solved tickets, 16 answers kept, 0 dropped" in printed
+    assert "came back" in printed
     answer = store.history.turns("sandbox", "7")[-1].comment.id
-    assert run("curate", "--ticket", "7").stdout == f"answer {answer}: in\n"
-    assert json.loads(run("curate", "--ticket", "7", "--json").stdout) == [
-        {"answer": answer, "kept": True, "reason": ""}
-    ]
+    assert run("curate", "--ticket", "7").stdout.startswith(f"answer {answer}: in, weight ")
+    said = json.loads(run("curate", "--ticket", "7", "--json").stdout)
+    assert (said["ticket"], said["why"], said["frozen"]) == ("7", "", False)
+    assert {"answer": answer, "kept": True, "reason": "", "route_label": True}.items() <= said["answers"][0].items()
     store.execute("update examples set kept = 0, reason = 'rated bad by the customer' where ticket_id = '7'")
-    assert run("curate", "--ticket", "7").stdout == f"answer {answer}: out, rated bad by the customer\n"
-    assert "not looked at yet" in run("curate", "--ticket", "404").stdout
-    assert json.loads(run("curate", "--ticket", "404", "--json").stdout) == []
+    store.examples.freeze("sandbox", ["7"])
+    assert run("curate", "--ticket", "7").stdout == (
+        f"answer {answer}: out, rated bad by the customer\nit judges every version, and is never trained on\n"
+    )
+    assert "not in the database" in run("curate", "--ticket", "404").stdout
+    assert json.loads(run("curate", "--ticket", "404", "--json").stdout)["answers"] == []
+
+
+def test_curate_says_which_settings_name_nothing(run: Run, settings: Settings, desk: Any) -> None:
+    config = {"helpdesk": {"url": desk.sandbox.url, "name": "sandbox"}, "trainer": {"exclude_groups": ["NOPE"]}}
+    write_home(settings.home, config, {"helpdesk": {"token": desk.sandbox.token}})
+    assert "[trainer] exclude_groups: there is no group 'NOPE'" in run("curate").stderr
+
+
+def test_forget_removes_a_customer_and_names_the_versions(run: Run, store: Store, versions: list[str]) -> None:
+    requester = store.history.ticket("sandbox", "7").requester_id  # type: ignore[union-attr]
+    email = store.history.user("sandbox", requester).email  # type: ignore[union-attr]
+    registry = Registry(store.path.parent / "models")
+    registry.write_tickets(registry.path(versions[0]), ["7"])
+    registry.write_tickets(registry.path(versions[1]), ["1"])
+    run("promote", versions[0])
+    assert "Aborted" in run("forget", email, input="n\n", code=1).output
+    assert store.history.user("sandbox", requester) is not None
+    result = run("forget", email, "--yes")
+    assert "Removed: 1 tickets" in result.stdout
+    assert f"Trained on tickets of forgotten customers: {versions[0]}\n" in result.stdout
+    assert f"{versions[0]} is live" in result.stdout
+    assert email not in result.output
+    assert store.history.user("sandbox", requester) is None
+    lines = run("models").stdout.splitlines()
+    assert [line.split()[1] for line in lines if "forgotten customer: retrain" in line] == [versions[0]]
+    assert json.loads(run("sync", "--full", "--json").stdout)["failed"] == {}
+    assert store.history.turns("sandbox", "7") == []
+    assert store.history.user("sandbox", requester) is None
+    again = json.loads(run("forget", email, "--yes", "--json").stdout)
+    assert (again["already"], again["versions"], again["live"]) == (True, [versions[0]], versions[0])
+    assert "customer was forgotten" in run("curate", "--ticket", "7").stdout
+
+
+def test_forget_does_not_know_everybody(run: Run) -> None:
+    result = run("forget", "nobody@mail.example", "--yes", code=1)
+    assert "nobody in the database has this id or address" in result.stderr
+    assert "nobody@mail.example" not in result.output
 
 
 def test_too_little_to_train_on_is_said_before_anything_is_loaded(run: Run, settings: Settings) -> None:
@@ -217,6 +263,52 @@ def test_without_an_earlier_version_there_is_nothing_to_go_back_to(run: Run, ver
 def test_an_evaluation_that_is_not_there_is_said(run: Run, versions: list[str]) -> None:
     assert "no model is live yet" in run("evaluate", code=1).stderr
     assert "there is no evaluation" in run("evaluate", versions[0], code=1).stderr
+
+
+@pytest.fixture
+def judged(settings: Settings, versions: list[str]) -> Path:
+    """The folder of the older version, evaluated, its page not yet made."""
+    folder = settings.models_path / versions[0]
+    route = RouteScore("tfidf", 40, 0.8, 0.7, 0.9, 0.1, 0.3, 0.2, 1.0, (0.0, 0.0))
+    reply = ReplyScore(
+        "nearest", 40, 0.512, (0.4, 0.6), (0.0, 0.0), 31.0, 0.4, 0.5, 32.0, 0.6, 0.3, 1.0, None, 0.6, 0, 0, 0, 0, 0, 0
+    )
+    write_report(folder, Report((route,), (reply,), "tfidf", "nearest", "A verdict."))
+    write_samples(folder, [Sample("7", "Customer: tulip?", "acorn", {"nearest": "walnut"}, {"nearest": 1.0})])
+    return folder
+
+
+def test_an_evaluation_is_shown_with_its_page(run: Run, versions: list[str], judged: Path) -> None:
+    page = judged / "report.html"
+    shown = run("evaluate", versions[0]).stdout
+    assert "nearest *" in shown
+    assert "Verdict. A verdict." in shown
+    assert shown.splitlines()[-1].endswith(str(page))
+    text = page.read_text(encoding="utf-8")
+    assert all(word in text for word in ("A verdict.", versions[0], "tulip", "acorn", "walnut"))
+    page.write_text("by somebody else")
+    run("promote", versions[0])
+    found = json.loads(run("evaluate", "--json").stdout)
+    assert (found["version"], found["page"], found["reply_arm"]) == (versions[0], str(page), "nearest")
+    assert found["replies"][0]["effort"] == 0.512
+    assert "tulip" not in json.dumps(found)
+    assert page.read_text() == "by somebody else", "what is there is left alone"
+
+
+def test_an_evaluation_without_samples_has_a_page_without_drafts(run: Run, versions: list[str], judged: Path) -> None:
+    (judged / "samples.json").write_text("{")
+    run("evaluate", versions[0])
+    page = (judged / "report.html").read_text(encoding="utf-8")
+    assert "A verdict." in page
+    assert "Drafts to look at" not in page
+
+
+def test_a_page_that_cannot_be_written_hides_no_figures(run: Run, versions: list[str], judged: Path) -> None:
+    (judged / "report.html.partial").mkdir()
+    result = run("evaluate", versions[0])
+    assert "A verdict." in result.stdout
+    assert "report.html cannot be written: Is a directory" in result.stderr
+    assert json.loads(run("evaluate", versions[0], "--json").stdout)["page"] is None
 
 
 def test_a_home_without_versions_says_how_to_make_one(run: Run, tmp_path: Path) -> None:

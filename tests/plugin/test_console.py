@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import logging
@@ -14,7 +15,8 @@ import pytest
 from connectors.errors import ConfigError, CredentialError, DeskhandError, FatalError, RetriableError, StoreError
 from connectors.http.waits import Wait
 from plugin.console import Bar, errors_explained, print_report, say, set_up_logging, show, show_json
-from trainer.evaluate import ReplyScore, Report, RouteScore
+from trainer.evaluation.scores import Calibration, CurvePoint, ReplyScore, Report, RouteScore, StaleScore
+from trainer.routing.heads import HeadScore
 
 Said = pytest.CaptureFixture[str]
 
@@ -213,14 +215,65 @@ def test_verbose_is_for_our_own_logs_only() -> None:
     assert not logging.getLogger("urllib3").isEnabledFor(logging.DEBUG)
 
 
-def test_a_report_shows_every_arm_and_marks_the_chosen_ones(capsys: Said) -> None:
-    routes = tuple(RouteScore(arm, 40, 0.875, 0.8, 0.05, (-0.1, 0.0)) for arm in ("majority", "tfidf"))
-    replies = tuple(
-        ReplyScore(arm, 16, 0.512, (0.4, 0.6), (0.0, 0.1), 31.2, 0.25, 1.5, 0.7) for arm in ("nearest", "tuned")
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """With the longest names there are, and the longest intervals."""
+    routes = tuple(
+        RouteScore(arm, 40, 0.875, 0.8, 0.954, 0.05, 0.313, 0.2, 0.97, (-0.1, 0.0)) for arm in ("majority", "tfidf")
     )
-    print_report(Report(routes, replies, "tfidf", "nearest", "You do not need fine-tuning here."))
+    replies = tuple(
+        ReplyScore(
+            arm, 16, 0.512, (0.4, 0.6), (-0.123, 0.456), 31.2, 0.4, 0.5, 32.0, 0.6, 0.3, 1.0,
+            None if arm == "nearest" else 4.31, 0.72, 0.25, 0.06, 0.1, 1.5, 0.7, 60.0,
+        )
+        for arm in ("nearest", "tuned", "tuned_retrieval")
+    )  # fmt: skip
+    return Report(routes, replies, "tfidf", "tuned_retrieval", "Fine-tuning pays [here]: for 'tuned_retrieval'.")
+
+
+def test_a_report_shows_every_arm_and_marks_the_chosen_ones(report: Report, capsys: Said) -> None:
+    print_report(report)
     out = capsys.readouterr().out
-    for word in ("majority", "tfidf *", "nearest *", "tuned", "87.5%", "0.512", "25%", "-10 to +0 points"):
+    for word in ("majority", "tfidf *", "nearest", "tuned_retrieval *", "87.5%", "95.4%", "31%", "-10 to +0 points",
+                 "0.512", "0.40 to 0.60", "-0.123 to +0.456", "31.2", "4.31", "0.72", "25%", "6%"):  # fmt: skip
         assert word in out
-    assert "tuned *" not in out
-    assert "Verdict. You do not need fine-tuning here." in out
+    assert out.count("4.31") == 2, "the nearest reply has no model that could be surprised"
+    for arm in ("majority", "nearest", "tuned"):
+        assert f"{arm} *" not in out
+    assert "Verdict. Fine-tuning pays [here]: for" in out
+    assert "Learning curve" not in out
+    assert "16 turns and 40 tickets are few" in " ".join(out.split())
+
+
+def test_a_report_fits_the_width_that_is_promised(report: Report, capsys: Said) -> None:
+    print_report(report)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 110
+    assert "\u2026" not in "".join(lines), "nothing is cut"
+    figures = [line for line in lines if line.lstrip().startswith("tuned_retrieval *")]
+    assert len(figures) == 1
+    assert len(figures[0].split()) == 15, "one line for each arm"
+
+
+def test_a_report_shows_the_curve_the_probe_and_the_calibration_where_they_are(report: Report, capsys: Said) -> None:
+    more = dataclasses.replace(
+        report,
+        calibration=Calibration(0.034, ((0.4, 0.42, 8), (0.6, 0.58, 8)), 0.31, 0.5),
+        curve=(
+            CurvePoint(50, 81, "tuned", 0.587, 5.11, 0.9, 70.0),
+            CurvePoint(400, 655, "tuned", 0.511, 4.2, 0.8, 600),
+        ),
+        heads=(HeadScore("priority", 55, "accuracy", 0.764, 0.618, 0.4, 0.91, 0.36),),
+        stale=(StaleScore("tuned_retrieval", 24, 17, 3, 13, seen=1),),
+    )
+    print_report(more)
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["tuned", "50", "81", "0.587", "5.11", "0.90", "70", "seconds"] in rows
+    assert ["tuned", "400", "655", "0.511", "4.20", "0.80", "10", "minutes"] in rows
+    assert ["priority", "55", "accuracy", "0.76", "0.62", "40%", "91%", "36%"] in rows
+    assert ["tuned_retrieval", "*", "24", "17", "3", "1", "13"] in rows
+    said = " ".join(out.split())
+    assert "31% of a reply is to be changed, lower than the 50% of all; the prediction is off by 3.4 points" in said
+    assert "still stated the old fact in 3 of 24 drafts, 1 of them as they would be shown" in said
+    assert max(map(len, out.splitlines())) <= 110

@@ -129,10 +129,67 @@ def test_the_sources_are_linked(suggestion: Make) -> None:
     assert "Based on" not in read(suggestion(sources=())).text
 
 
+def test_an_article_is_named_with_the_day_of_its_version(suggestion: Make) -> None:
+    sources = (
+        Source("article", "1", "Refunds", "https://desk.example/1", "x", "2026-11-12T23:59:59Z"),
+        Source("article", "2", "Prices", "", "x", "2026-03-01"),
+        Source("article", "3", "Hours", "", "x", "lately"),
+        Source("article", "4", "Islands", "", "x"),
+        Source("ticket", "5", "Ticket #5", "", "x", "2026-11-12T09:00:00Z"),
+    )
+    listed = read(suggestion(sources=sources)).text.partition("Based on:")[2].partition("Route")[0]
+    assert [line for line in listed.split("\n") if line] == [
+        "Refunds (updated 12 Nov 2026)", "Prices (updated 1 Mar 2026)", "Hours", "Islands", "Ticket #5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("confidence", "percent"), [(0.62, 40), (0.6, 40), (0.22, 80), (0.0, 100), (0.99, 5), (1.0, 5)]
+)
+def test_what_will_have_to_be_changed_is_said_in_steps_of_five(
+    suggestion: Make, confidence: float, percent: int
+) -> None:
+    assert f"\nExpect to change or add about {percent}% of the words." in read(suggestion(confidence=confidence)).text
+
+
+def test_nothing_is_expected_where_nothing_predicts_it(suggestion: Make) -> None:
+    assert "Expect" not in read(suggestion(confidence=None)).text
+
+
 @pytest.mark.parametrize(("applied", "word"), [(True, ", set"), (False, ", not set")])
 def test_the_route_says_whether_it_is_set(suggestion: Make, applied: bool, word: str) -> None:
     assert f"Route: TRK1 (83%){word}\n" in read(suggestion(), applied=applied).text
     assert "Route" not in read(suggestion(route=None), applied=False).text
+
+
+@pytest.mark.parametrize(
+    ("route", "least", "why"),
+    [
+        (Route("1", "TRK1", 0.83), 0.0, ""),
+        (Route("1", "TRK1", 0.83, out_of_scope=1.0), 0.83, ""),
+        (Route("1", "TRK1", 0.83), 0.84, ": not sure enough"),
+        (Route("1", "TRK1", 0.83, abstain=True, out_of_scope=0.98), 0.0, ": not sure enough"),
+        (
+            Route("1", "TRK1", 0.83, abstain=True, out_of_scope=0.99),
+            0.0,
+            ": unlike anything the team has routed before",
+        ),
+    ],
+)
+def test_the_route_says_why_it_is_not_set(suggestion: Make, route: Route, least: float, why: str) -> None:
+    made = suggestion(route=route)
+    assert f"Route: TRK1 (83%), not set{why}\n" in Reader(note.render(made, applied=False, least=least)).text
+    assert "Route: TRK1 (83%), set\n" in Reader(note.render(made, applied=True, least=least)).text
+
+
+def test_priority_and_tags_are_suggestions(suggestion: Make) -> None:
+    seen = read(suggestion(route=Route("1", "TRK1", 0.83, priority="<high>", tags=("delay", "<b>"))))
+    assert "Priority: <high>, not set\n" in seen.text
+    assert "Tags: delay, <b>, not set\n" in seen.text
+    assert {"<high>", "delay, <b>"} <= set(seen.strong)
+    bare = read(suggestion()).text
+    assert "Priority" not in bare
+    assert "Tags" not in bare
 
 
 def test_the_marker_names_the_suggestion_and_stays_the_same(suggestion: Make) -> None:

@@ -13,7 +13,7 @@ import requests
 from connectors.settings import Settings
 from connectors.store.database import Store
 from connectors.store.inbox import Job
-from connectors.store.suggestions import SILENT, Suggestion
+from connectors.store.suggestions import SILENT, Route, Suggestion
 from connectors.wsgi import BackgroundServer
 from connectors.zendesk.client import Zendesk
 from plugin.app import create_app
@@ -144,6 +144,9 @@ def test_ready_shows_the_draft_with_all_that_the_app_marks(
             "reasons": ["Parcels"],
             "alternatives": [["2104", "FIN", 0.17]],
             "applied": True,
+            "doubt": "",
+            "priority": "",
+            "tags": [],
         },
     }
     assert (draft[23:31], draft[41:46], draft[55:61]) == ("14 April", "€6.95", "[date]")
@@ -155,6 +158,30 @@ def test_a_route_is_applied_where_the_ticket_is_in_its_group(
     for ticket_id, applied in (("7", True), ("10", False), ("404", False)):
         store.suggestions.save(suggestion(id=f"s-{ticket_id}", ticket_id=ticket_id))
         assert get(ticket_id)["route"]["applied"] is applied
+
+
+@pytest.mark.parametrize(
+    ("changes", "doubt"),
+    [
+        ({"probability": 0.4}, ""),
+        ({"probability": 0.39}, "unsure"),
+        ({"abstain": True}, "unsure"),
+        ({"abstain": True, "out_of_scope": 0.99}, "unfamiliar"),
+    ],
+)
+def test_a_route_that_is_not_set_says_why(
+    changes: dict[str, Any], doubt: str, get: Callable[[str], Any], store: Store, suggestion: Make
+) -> None:
+    route = Route(**({"group_id": "2101", "group_name": "TRK1", "probability": 0.8} | changes))
+    store.suggestions.save(suggestion(route=route))
+    assert get("7")["route"]["doubt"] == doubt
+    assert f'{doubt or "unsure"}: "route_{doubt or "unsure"}"' in (ASSETS / "evidence.js").read_text(encoding="utf-8")
+
+
+def test_priority_and_tags_are_told(get: Callable[[str], Any], store: Store, suggestion: Make) -> None:
+    store.suggestions.save(suggestion(route=Route("2101", "TRK1", 0.8, priority="high", tags=("delay", "lost"))))
+    route = get("7")["route"]
+    assert (route["priority"], route["tags"]) == ("high", ["delay", "lost"])
 
 
 def test_silent_shows_the_route_and_no_draft(get: Callable[[str], Any], store: Store, suggestion: Make) -> None:

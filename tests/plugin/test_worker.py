@@ -225,7 +225,14 @@ def test_an_empty_inbox_is_no_work(worker: Worker) -> None:
     ("changes", "group", "says"),
     [
         ({"route": Route("2101", "TRK1", 0.4)}, 2101, "Route: TRK1 (40%), set"),
-        ({"route": Route("2101", "TRK1", 0.39)}, None, "Route: TRK1 (39%), not set"),
+        ({"route": Route("2101", "TRK1", 0.39)}, None, "Route: TRK1 (39%), not set: not sure enough"),
+        ({"route": Route("2101", "TRK1", 0.9, abstain=True)}, None, "Route: TRK1 (90%), not set: not sure enough"),
+        (
+            {"route": Route("2101", "TRK1", 0.9, abstain=True, out_of_scope=0.99)},
+            None,
+            "Route: TRK1 (90%), not set: unlike anything the team has routed before",
+        ),
+        ({"route": Route("2101", "TRK1", 0.9, out_of_scope=0.99)}, 2101, "Route: TRK1 (90%), set"),
         ({"route": None}, None, "Suggested reply"),
     ],
 )
@@ -264,6 +271,19 @@ def test_a_group_that_somebody_has_set_is_left_alone(
     work(worker, store, ticket_id)
     assert desk.ticket(ticket_id)["group_id"] == 2104
     assert "Route: TRK1 (83%), not set" in desk.notes(ticket_id)[0]["plain_body"]
+
+
+def test_priority_and_tags_are_named_and_not_set(
+    worker: Worker, store: Store, desk: Any, drafted: Callable[..., str]
+) -> None:
+    ticket_id = drafted(route=Route("2101", "TRK1", 0.9, priority="urgent", tags=("delay", "lost")))
+    before = desk.ticket(ticket_id)
+    work(worker, store, ticket_id)
+    after, (note,) = desk.ticket(ticket_id), desk.notes(ticket_id)
+    assert "Priority: urgent, not set" in note["plain_body"]
+    assert "Tags: delay, lost, not set" in note["plain_body"]
+    assert (after["priority"], after["tags"]) == (before["priority"], before["tags"])
+    assert after["group_id"] == 2101
 
 
 def test_a_silent_suggestion_still_routes(worker: Worker, store: Store, desk: Any, drafted: Callable[..., str]) -> None:

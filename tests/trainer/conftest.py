@@ -24,7 +24,7 @@ from connectors.store.examples import Example
 from connectors.store.history import Turn
 from connectors.sync.engine import sync
 from connectors.zendesk.client import Zendesk
-from trainer.curate import CurationReport, curate
+from trainer.curation.curate import CurationReport, curate
 from trainer.registry import Registry
 
 if TYPE_CHECKING:
@@ -241,8 +241,9 @@ class Parrot:
 
 @pytest.fixture
 def parrot(tiny: tuple[Any, Any]) -> Parrot:
-    from trainer.lora import TokenExample, train_lora
-    from trainer.prompt import build, encode_reply
+    from trainer.replies.lessons import TokenExample
+    from trainer.replies.lora import train_lora
+    from trainer.replies.prompt import build, encode_reply
 
     model, tokenizer = tiny
     conversations = (
@@ -308,6 +309,7 @@ def train_home(folder: Path, desk: Desk, cache: Path, newest: int, **changes: An
         "max_prompt_tokens": 160,
         "max_reply_tokens": 40,
         "reply_eval_tickets": 4,
+        "router_minutes": 0,
     }
     settings = Settings(home=folder, trainer=TrainerSettings(**(small | changes)))
     (folder / "cache").symlink_to(cache, target_is_directory=True)

@@ -223,3 +223,46 @@ def test_a_pointer_that_cannot_be_read_is_mended_by_promoting(
     assert live is not None
     assert live.version == version
     assert json.loads((registry.folder / "live.json").read_text())["previous"] is None
+
+
+# ---- versions that were trained on tickets of somebody who was forgotten
+
+
+@pytest.fixture
+def listed(registry: Registry) -> str:
+    """A version with the list of what it was trained on."""
+    with registry.new_version() as (version, folder):
+        Registry.write_tickets(folder, {"7", "8"})
+        Registry.finish(folder, dataclasses.replace(FACTS, version=version))
+    return version
+
+
+def test_a_version_knows_what_it_was_trained_on(registry: Registry, listed: str) -> None:
+    assert registry.trained_on(listed, {"8": "2099-01-01T00:00:00Z"})
+    assert not registry.trained_on(listed, {"9": "2020-01-01T00:00:00Z"})
+    assert not registry.trained_on(listed, {})
+
+
+def test_a_version_without_the_list_may_have_seen_what_was_there(registry: Registry, add: Callable[[], str]) -> None:
+    version = add()
+    assert registry.trained_on(version, {"9": "2026-10-20T16:58:21Z"})
+    assert not registry.trained_on(version, {"9": FACTS.train_until})
+    (registry.path(version) / MANIFEST).write_text("{")
+    assert registry.trained_on(version, {"9": "2099-01-01T00:00:00Z"}), "it cannot be told"
+
+
+def test_marks_stay_and_keep_their_first_date(registry: Registry, listed: str, add: Callable[[], str]) -> None:
+    assert registry.forgotten() == {}
+    registry.mark_forgotten([listed])
+    since = "2026-01-01T00:00:00Z"
+    (registry.folder / "forgotten.json").write_text(json.dumps({listed: since}))
+    other = add()
+    registry.mark_forgotten([listed, other])
+    assert registry.forgotten()[listed] == since
+    assert registry.forgotten().keys() == {listed, other}
+
+
+def test_marks_that_cannot_be_read_are_an_error(registry: Registry, listed: str) -> None:
+    (registry.folder / "forgotten.json").write_text("{")
+    with pytest.raises(ModelError, match=r"forgotten\.json"):
+        registry.forgotten()

@@ -14,16 +14,16 @@ from safetensors import safe_open
 from connectors.errors import ModelError, NotEnoughDataError
 from connectors.settings import TrainerSettings
 from connectors.store.database import Store
-from trainer.dataset import split_by_time
-from trainer.drafting import ARMS, gather
-from trainer.evaluate import read_report
+from trainer.curation.dataset import split_by_time
+from trainer.evaluation.scores import read_report, read_samples
 from trainer.registry import Registry
-from trainer.retrieve import Encoder, Retriever
-from trainer.router import Router
+from trainer.replies.drafting import ARMS, gather
+from trainer.retrieval.retriever import Encoder, Retriever
+from trainer.routing.router import Router
 from trainer.train import Trained, train
 
 DESK = "zendesk"
-ROUTE_ARMS = ("majority", "tfidf", "encoder", "tuned")
+ROUTE_ARMS = ("majority", "tfidf", "neighbours", "encoder", "stacked", "tuned")
 
 
 def no_constant(name: str) -> Any:
@@ -38,7 +38,11 @@ def test_a_version_holds_all_it_takes_to_serve_and_nothing_pickled(tiny_home: An
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names - {"adapter/README.md"} == {
         "manifest.json",
+        "confidence.json",
         "report.json",
+        "report.html",
+        "samples.json",
+        "tickets.json",
         "route.json",
         "route.safetensors",
         "adapter/adapter_config.json",
@@ -78,6 +82,25 @@ def test_every_arm_is_judged_on_the_same_tickets(tiny_home: Any) -> None:
     assert len({score.tickets for score in report.routes}) == 1
     assert all(0 <= score.accuracy <= 1 and 0 <= score.macro_f1 <= 1 for score in report.routes)
     assert all(0 <= score.effort <= 1 for score in report.replies)
+    assert [score.bits_per_word is None for score in report.replies] == [True, False, False, False, False]
+
+
+def test_the_drafts_that_were_judged_can_be_read(tiny_home: Any) -> None:
+    version = tiny_home.trained.manifest.version
+    samples = read_samples(tiny_home.registry.path(version))
+    assert len(samples) == 4
+    for score in tiny_home.trained.report.replies:
+        assert score.effort == pytest.approx(sum(one.efforts[score.arm] for one in samples) / 4, abs=1e-3)
+    trained_on = json.loads((tiny_home.registry.path(version) / "tickets.json").read_text())
+    assert not {one.ticket_id for one in samples} & set(trained_on)
+
+
+def test_what_training_took_is_in_the_report(tiny_home: Any) -> None:
+    cost, training = tiny_home.trained.report.cost, tiny_home.trained.training
+    assert (cost.examples, cost.tokens) == (tiny_home.trained.manifest.train_examples, training.tokens)
+    assert 0 < cost.train_s < cost.seconds
+    assert cost.bits_per_token == pytest.approx([loss / 0.6931 for loss in training.held_out_loss], rel=1e-3)
+    assert 100 < cost.peak_memory_mb < 30_000
 
 
 def test_the_headline_figures_are_those_of_the_arms_that_serve(tiny_home: Any) -> None:
@@ -102,6 +125,7 @@ def settings(base: Path, **changes: Any) -> TrainerSettings:
         "max_reply_tokens": 60,
         "reply_eval_tickets": 4,
         "lora_layers": 1,
+        "router_minutes": 0,
     }
     return TrainerSettings(**(small | changes))
 
@@ -149,12 +173,42 @@ def test_the_same_data_and_seed_give_the_same_version(tiny_home: Any, again: Any
 
 def test_progress_goes_through_all_stages_to_their_ends(again: Any) -> None:
     told = again[1]
-    assert list(dict.fromkeys(stage for stage, *_ in told)) == ["retrieve", "train", "route", "evaluate"]
+    assert list(dict.fromkeys(stage for stage, *_ in told)) == ["retrieve", "train", "route", "evaluate", "probe"]
     for stage in ("retrieve", "train", "route"):
         done = [(count, total) for name, count, total, _ in told if name == stage]
         assert done[-1][0] == done[-1][1]
         assert done == sorted(done)
     assert Counter(word for name, _, _, word in told if name == "evaluate").keys() == set(ARMS[1:])
+
+
+def test_a_killed_training_goes_on_where_it_was_and_leaves_nothing_behind(
+    own_store: Store, tiny_base: Path, tmp_path: Path
+) -> None:
+    short = [
+        dataclasses.replace(one, reply=" ".join(one.reply.split()[:8])) for one in own_store.examples.kept(DESK)[-40:]
+    ]
+    own_store.examples.replace(DESK, short)
+    registry = Registry(tmp_path / "models")
+    chosen = settings(tiny_base, curve_tickets=(8,))
+
+    def kill(stage: str, *_: Any) -> None:
+        if stage == "evaluate":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(own_store, DESK, registry, chosen, tmp_path, progress=kill)
+    assert registry.versions() == []
+    assert {path.name for path in registry.work.iterdir()} >= {"adapter.pt", "curve-8.pt", "curve-8.jsonl"}
+    told: list[str] = []
+    trained = train(own_store, DESK, registry, chosen, tmp_path, progress=lambda stage, *_: told.append(stage))
+    assert "train" not in told
+    assert registry.versions() == [trained.manifest.version]
+    assert not registry.work.exists()
+    few, all_of_them = trained.report.curve
+    assert (few.tickets, few.arm) == (8, "tuned_retrieval")
+    assert all_of_them.tickets > 8
+    score = next(one for one in trained.report.replies if one.arm == "tuned_retrieval")
+    assert (all_of_them.effort, all_of_them.bits_per_word) == (score.effort, score.bits_per_word)
 
 
 def test_too_few_examples_leave_no_version(own_store: Store, tiny_base: Path, tmp_path: Path) -> None:

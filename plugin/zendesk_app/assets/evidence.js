@@ -14,9 +14,14 @@ export function sourcesSection(suggestion) {
     section.append(el("ul", { class: "sources" }, ...sources.map((source) => sourceItem(source, suggestion.language))));
   }
   if (typeof suggestion.confidence === "number") { // null until it is calibrated: then the sources must speak
-    section.append(el("p", { class: "quiet" }, t("confidence", { percent: percent(suggestion.confidence) })));
+    section.append(el("p", { class: "quiet" }, t("confidence", { percent: percent(toChange(suggestion)) })));
   }
   return section;
+}
+
+/** The share of words that will probably be changed, in steps of 5%: a prediction holds no more than that. */
+function toChange(suggestion) {
+  return Math.max(0.05, Math.round(20 * (1 - suggestion.confidence)) / 20);
 }
 
 function sourceItem(source, language) {
@@ -37,7 +42,9 @@ function sourceItem(source, language) {
   );
 }
 
-/** Group, probability, reasons, the runners-up, and whether it is set. */
+const DOUBTS = { unsure: "route_unsure", unfamiliar: "route_unfamiliar" };
+
+/** Group, probability, reasons, the runners-up, whether it is set and why not, and what else would fit. */
 export function routeSection(route) {
   const heading = el("h2", { id: "route-heading" }, t("route"));
   const section = el("section", { class: "block route", "aria-labelledby": "route-heading" }, heading);
@@ -56,8 +63,13 @@ export function routeSection(route) {
       el("span", { class: route.applied ? "tag set" : "tag" }, t(route.applied ? "route_applied" : "route_open"))),
     bar,
   );
+  const doubt = route.applied ? undefined : DOUBTS[route.doubt];
+  if (doubt) section.append(el("p", { class: "meta" }, t(doubt)));
   const others = (route.alternatives || []).map(([, name, share]) => `${name} ${percent(share)}`);
   if (others.length > 0) section.append(el("p", { class: "meta" }, `${t("route_others")}: ${others.join(" · ")}`));
+  if (route.priority) section.append(el("p", { class: "meta" }, t("route_priority", { priority: route.priority })));
+  const tags = route.tags || [];
+  if (tags.length > 0) section.append(el("p", { class: "meta" }, t("route_tags", { tags: tags.join(", ") })));
   if ((route.reasons || []).length > 0) {
     section.append(el("details", {},
       el("summary", {}, t("route_why")),
