@@ -27,7 +27,7 @@ from trainer.replies.drafting import WITH_ADAPTER, Drafted, Evidence, draft, gat
 from trainer.retrieval.retriever import Encoder, Retriever, Scope
 from trainer.routing.heads import Heads
 from trainer.routing.router import ARMS, Embed, Router
-from trainer.text import cut_words, identify, language_of
+from trainer.text import cut_words, in_another_language, language_of
 
 if TYPE_CHECKING:
     from trainer.replies.writer import Writer
@@ -107,7 +107,8 @@ class Predictor:
             raise ModelError(f"ticket {ticket.id}: the newest public comment is not the customer's")
         assignee = next((agent for agent in agents if agent.id == ticket.assignee_id), None)
         slots = Slots(requester, agents, assignee, lexicon=self.lexicon)
-        question = slots.hide(conversation.written(ticket.subject, blocks))
+        plain = conversation.written(ticket.subject, blocks)
+        question = slots.hide(plain)
         self.retriever.catch_up()
         scope = Scope(brand=ticket.brand_id or "")
         found = gather(self.retriever, question, scope=scope, allowed=lambda passage: passage.source_id != ticket.id)
@@ -115,7 +116,7 @@ class Predictor:
         one = self._draft(question, found)
         text = slots.fill(one.text)
         # Not what solved tickets say: what curation overlooked there is just what must not get out.
-        known = [conversation.written(ticket.subject, blocks), *(p.text for p in one.passages if p.kind == "article")]
+        known = [plain, *(p.text for p in one.passages if p.kind == "article")]
         allowed = [*([requester] if requester else []), *agents]
         found_leaks = find_leaks(text, known, people=self.people, allowed=allowed, lexicon=self.lexicon)
         text = blank_names(text, found_leaks)
@@ -123,7 +124,7 @@ class Predictor:
         silent = not text or bool(leaked) or found.similarity < self.manifest.min_similarity
         if leaked:
             log.warning("ticket %s: a draft was withheld, it held a %s of nobody here", ticket.id, leaked[0])
-        if _in_another_language(text, blocks[-1].text):
+        if in_another_language(text, blocks[-1].text):
             silent = True
             log.warning("ticket %s: a draft was withheld, it was not in the customer's language", ticket.id)
         effort = self._effort(question, found, one)
@@ -138,7 +139,7 @@ class Predictor:
             state=SILENT if silent else SHOWN,
             draft=shown,
             language=language_of(shown) if shown else "",
-            claims=check(shown, support_of(known[0], one.passages)),
+            claims=check(shown, support_of(plain, one.passages)),
             sources=() if silent else tuple(self._sources(one, found)),
             route=route,
             confidence=None if effort is None else round(1 - effort, 2),
@@ -196,12 +197,6 @@ class Predictor:
                 ),
             )
         return list(sources.values())
-
-
-def _in_another_language(text: str, asked: str) -> bool:
-    """Whether both are surely of some language, and not of the same; curation leaves such answers out, too."""
-    (language, surely), (wanted, wanted_surely) = identify(text), identify(asked)
-    return surely and wanted_surely and language != wanted
 
 
 def _agent_url(ticket: Ticket | None) -> str:

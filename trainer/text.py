@@ -75,6 +75,12 @@ def language_of(text: str, *, fallback: str = "en") -> str:
     return identify(text)[0] or fallback
 
 
+def in_another_language(text: str, other: str) -> bool:
+    """Whether two texts are both surely of some language, and not of the same."""
+    (language, surely), (wanted, wanted_surely) = identify(text), identify(other)
+    return surely and wanted_surely and language != wanted
+
+
 def words(text: str) -> list[str]:
     """Words and punctuation marks, the units of edit effort."""
     return _WORD.findall(text)

@@ -113,6 +113,7 @@ def train(
 
     may_see = known_from(split.train)
     evidence = [gather(retriever, example.question, allowed=may_see) for example in judged]
+    of_turn = {example.comment_id: one for example, one in zip(judged, evidence, strict=True)}
     writer = RememberingWriter(
         model, tokenizer, max_tokens=settings.max_reply_tokens, file=registry.work / "drafts.jsonl"
     )
@@ -128,7 +129,7 @@ def train(
     replies = score_replies(judged, evidence, trials, embed=encoder.embed, watch=watch)
     stale = probe(
         judged,
-        lambda example: gather(retriever, example.question, allowed=may_see),
+        lambda example: of_turn[example.comment_id],
         writer,
         max_prompt_tokens=settings.max_prompt_tokens,
         most=settings.stale_questions,

@@ -160,3 +160,8 @@ def _hush() -> None:
     chatter: Any = transformers_logging
     chatter.disable_progress_bar()
     chatter.set_verbosity_error()
+
+
+def base_of(model: Any) -> Any:
+    """The transformers model inside a peft model, adapters in place; any other model as it is."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -62,6 +62,14 @@ class History(Part):
         row = self._store.row("select * from users where helpdesk = ? and id = ?", (helpdesk, user_id))
         return User(row["id"], row["name"], row["email"], row["role"], row["locale"]) if row else None
 
+    def requesters(self, helpdesk: str) -> list[User]:
+        """Everybody who has opened a ticket that `solved_tickets` gives."""
+        sql = """select * from users where helpdesk = ? and id in (
+                 select requester_id from tickets where helpdesk = ? and status in ('solved', 'closed') and deleted = 0)
+                 order by id"""
+        rows = self._store.rows(sql, (helpdesk, helpdesk))
+        return [User(row["id"], row["name"], row["email"], row["role"], row["locale"]) for row in rows]
+
     def agents(self, helpdesk: str) -> list[User]:
         """Everybody of the team."""
         rows = self._store.rows("select * from users where helpdesk = ? and role = 'agent' order by id", (helpdesk,))

@@ -10,7 +10,7 @@ import quotequail
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.text import _MAY_QUOTE, cut_words, identify, language_of, own_words, words
+from trainer.text import _MAY_QUOTE, cut_words, identify, in_another_language, language_of, own_words, words
 
 QUOTES = [
     "Yes please.", "", "On Tue, 3 Mar 2026 at 09:31, Marit", "<marit@desk.example> wrote:", "> Hi Anna,", "_" * 32,
@@ -154,3 +154,17 @@ def test_a_language_is_sure_only_of_a_sentence_or_more() -> None:
     assert identify(long) == ("nl", True)
     assert identify("Waar blijft mijn pakket?") == ("nl", False)
     assert identify("ok") == identify("") == ("", False)
+
+
+ENGLISH = "Your parcel is at the depot in Tilburg and our driver will bring it to your door tomorrow morning."
+DUTCH = "Mijn pakket is nog steeds niet bezorgd terwijl ik de hele dag thuis ben geweest, waar is het nu?"
+ALSO_ENGLISH = "Where is my parcel? It should have been here on Monday, and nobody answers the telephone at all."
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [(ENGLISH, DUTCH, True), (ENGLISH, ALSO_ENGLISH, False), (ENGLISH, "ok", False), ("ok", DUTCH, False)],
+)
+def test_two_languages_differ_only_where_both_are_sure(one: str, other: str, differ: bool) -> None:
+    assert in_another_language(one, other) is differ
+    assert in_another_language(other, one) is differ

@@ -27,7 +27,7 @@ from trainer.curation.rules import Exclusions, RecentQuestions
 from trainer.curation.signatures import Signatures
 from trainer.privacy.lexicon import Lexicon
 from trainer.privacy.slots import Slots
-from trainer.text import identify, language_of
+from trainer.text import in_another_language, language_of
 
 SAME_REPLY_SIMILARITY = 96.0
 STANDARD_TEXT_SIMILARITY = 80.0
@@ -176,8 +176,7 @@ class _Curator:
             return reason
         if came_back:
             return rules.CAME_BACK
-        (asked, asked_surely), (language, surely) = identify(before[-1].text), identify(answer.text)
-        return rules.OTHER_LANGUAGE if asked_surely and surely and asked != language else ""
+        return rules.OTHER_LANGUAGE if in_another_language(answer.text, before[-1].text) else ""
 
     def _unanswered(self, ticket: Ticket, reason: str, turns: list[Turn]) -> Example:
         comment_id = turns[0].comment.id if turns else f"ticket-{ticket.id}"

@@ -63,9 +63,7 @@ class People:
     @classmethod
     def of_desk(cls, store: Store, helpdesk: str) -> People:
         """Everybody who has opened a ticket that is solved."""
-        history = store.history
-        ids = {ticket.requester_id for ticket in history.solved_tickets(helpdesk)}
-        return cls(user for user_id in ids if (user := history.user(helpdesk, user_id)))
+        return cls(store.history.requesters(helpdesk))
 
     def knows_email(self, address: str) -> bool:
         """Whether it is somebody's e-mail address."""

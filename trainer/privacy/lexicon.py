@@ -63,12 +63,10 @@ class Lexicon:
         public += [f"{group.name}\n{group.description}" for group in history.groups(helpdesk)]
         texts: list[tuple[str, str]] = []
         towns: Counter[str] = Counter()
-        people: dict[str, User] = {user.id: user for user in history.agents(helpdesk)}
+        people = {user.id: user for user in (*history.agents(helpdesk), *history.requesters(helpdesk))}
         tickets = list(history.solved_tickets(helpdesk))
         step = max(1, len(tickets) // LEARN_FROM)
         for number, ticket in enumerate(tickets):
-            if ticket.requester_id not in people and (user := history.user(helpdesk, ticket.requester_id)):
-                people[user.id] = user
             if number % step == 0:
                 texts.append((ticket.requester_id, ticket.subject))
                 turns = history.turns(helpdesk, ticket.id)

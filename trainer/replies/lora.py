@@ -24,6 +24,7 @@ from connectors.errors import ModelError
 from connectors.settings import TrainerSettings
 from trainer.replies.checkpoint import Checkpoint, RunState, Stopwatch, adapter_state, fingerprint
 from trainer.replies.lessons import TokenExample
+from trainer.weights import base_of
 
 LAYER_PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 WARMUP_SHARE = 0.06
@@ -67,7 +68,7 @@ class SplitModel:
     """
 
     def __init__(self, model: Any, first: int) -> None:
-        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        base = base_of(model)
         decoder = getattr(base, "model", None)
         if not all(hasattr(decoder, name) for name in ("embed_tokens", "layers", "norm", "rotary_emb")):
             raise ModelError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.replies.prompt import Prompt, encode_reply
+from trainer.weights import base_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -88,8 +89,8 @@ class Writer:
     @cached_property
     def _cache_name(self) -> str:
         """What transformers calls the cache of keys and values: `cache` since 5.24, `past_key_values` before."""
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        return "cache" if "cache" in inspect.signature(base.model.forward).parameters else "past_key_values"
+        parameters = inspect.signature(base_of(self.model).model.forward).parameters
+        return "cache" if "cache" in parameters else "past_key_values"
 
     def _write_batch(self, prompts: Sequence[Prompt], sent: Sequence[str] | None, adapter: bool) -> list[Draft]:
         import torch
@@ -137,7 +138,7 @@ class Writer:
         from transformers import DynamicCache
 
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        base = base_of(self.model)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         cache = DynamicCache()
         passed = {self._cache_name: cache}
@@ -192,9 +193,10 @@ class RememberingWriter(Writer):
         """Of what changes a draft, apart from its prompt; the base weights by their name only."""
         digest = hashlib.sha256(f"{self.model.config._name_or_path}/{self._max_tokens}".encode())
         if adapter:
-            for name, value in self.model.state_dict().items():
-                if "lora_" in name:
-                    digest.update(value.detach().float().numpy().tobytes())
+            from trainer.replies.checkpoint import adapter_state
+
+            for value in adapter_state(self.model).values():
+                digest.update(value.float().numpy().tobytes())
         return digest.hexdigest()
 
 

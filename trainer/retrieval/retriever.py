@@ -17,7 +17,7 @@ from connectors.store.examples import Example
 from connectors.store.passages import Embeddings, Passage
 from trainer.retrieval.catalogue import EXACT_BELOW, Catalogue, Positions, Scope
 from trainer.retrieval.parts import PASSAGE_WORDS, parts_of, question_of
-from trainer.retrieval.words import Lexicon
+from trainer.retrieval.words import WordSearch
 from trainer.weights import load_encoder
 
 __all__ = ["FOR_EVERYBODY", "PASSAGE_WORDS", "Encoder", "Hit", "Retriever", "Scope", "parts_of"]
@@ -84,7 +84,7 @@ class Retriever:
         self._sources = -1
         self._last: tuple[str, Embeddings] | None = None
         self._catalogue = Catalogue(store, helpdesk, encoder.name, exact_below=exact_below)
-        self._lexicon = Lexicon(store, self._catalogue)
+        self._words = WordSearch(store, self._catalogue)
 
     def index(self, examples: Iterable[Example], *, progress: Callable[[int], None] = lambda _: None) -> int:
         """Brings the whole index in line with the articles and these examples; returns how many were embedded."""
@@ -172,7 +172,7 @@ class Retriever:
             return []
         embedded = self._embedded(query)
         by_meaning = self._usable(lambda n: self._catalogue.nearest(embedded, mask, n)[0], allowed)
-        by_words = self._usable(lambda n: self._lexicon.best(query, kind, mask, n), allowed)
+        by_words = self._usable(lambda n: self._words.best(query, kind, mask, n), allowed)
         fused: dict[int, float] = {}
         for ranking, weight in zip((by_meaning, by_words), WEIGHTS[kind], strict=True):
             for rank, position in enumerate(ranking):

@@ -32,7 +32,7 @@ class _Postings:
     through: int
 
 
-class Lexicon:
+class WordSearch:
     """The words of a catalogue's passages."""
 
     def __init__(self, store: Store, catalogue: Catalogue) -> None:

@@ -249,6 +249,16 @@ def test_learning_sees_finished_tickets_only_oldest_first(store: Store, ticket: 
     assert [one.id for one in store.history.solved_tickets(DESK)] == ["6", "1", "3"]
 
 
+def test_requesters_are_those_of_finished_tickets_each_once(store: Store, ticket: MakeTicket) -> None:
+    people = [User(number, f"Person {number}", f"{number}@mail.example", "requester") for number in ("90", "91", "92")]
+    opened = [ticket("7", status="solved"), ticket("8", status="closed"), ticket("9", status="open", requester_id="91")]
+    gone = ticket("10", status="solved", requester_id="92", deleted=True)
+    store.mirror.save(DESK, [*people, *opened, gone])
+    store.mirror.save("other", [people[1], ticket("7", status="solved", requester_id="91")])
+    assert store.history.requesters(DESK) == people[:1]
+    assert store.history.requesters("other") == [people[1]]
+
+
 def test_while_tickets_are_read_others_and_we_can_write(store: Store, ticket: MakeTicket) -> None:
     at = "2026-01-01T00:00:00Z"
     store.mirror.save(DESK, [ticket(str(n), created_at=at) for n in range(1001)])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from connectors.store.database import Store
 from connectors.store.passages import Passage
-from trainer.retrieval import words as lexicon_module
+from trainer.retrieval import words as words_module
 from trainer.retrieval.catalogue import Catalogue, Scope
-from trainer.retrieval.words import K1, B, Lexicon
+from trainer.retrieval.words import K1, B, WordSearch
 
 DESK, ENCODER = "zendesk", "e"
 EVERYBODY = Scope()
@@ -34,11 +34,11 @@ class Desk:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.catalogue = Catalogue(store, DESK, ENCODER)
-        self.lexicon = Lexicon(store, self.catalogue)
+        self.words = WordSearch(store, self.catalogue)
 
     def best(self, query: str, kind: str = "ticket", scope: Scope = EVERYBODY, n: int = 10) -> list[str]:
         self.catalogue.refresh()
-        positions = self.lexicon.best(query, kind, self.catalogue.mask(kind, scope), n)
+        positions = self.words.best(query, kind, self.catalogue.mask(kind, scope), n)
         ids = self.catalogue.ids[positions].tolist()
         passages = self.store.passages.get(ids)
         return [passages[row].source_id for row in ids]
@@ -122,9 +122,9 @@ def test_rare_words_come_before_common_ones_where_not_all_can_be_looked_up(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(desk.store, ["parcel", *["the parcel"] * 30, "the zebra", "the quagga parcel"])
-    monkeypatch.setattr(lexicon_module, "ROWS", 40)
+    monkeypatch.setattr(words_module, "ROWS", 40)
     assert set(desk.best("the parcel quagga zebra", n=99)) == set(map(str, range(33)))
-    monkeypatch.setattr(lexicon_module, "ROWS", 33)
+    monkeypatch.setattr(words_module, "ROWS", 33)
     read: list[str] = []
     tickets_with = desk.store.passages.words.tickets_with
     monkeypatch.setattr(
@@ -144,7 +144,7 @@ def test_common_words_are_kept_in_memory_up_to_a_limit(desk: Desk, monkeypatch: 
     for query in ("label0", "label0", "shop1", "label0 shop1"):
         desk.best(query)
     assert read == ["label0", "shop1"]
-    monkeypatch.setattr(lexicon_module, "_CACHED_POSITIONS", 500)
+    monkeypatch.setattr(words_module, "_CACHED_POSITIONS", 500)
     read.clear()
     for query in ("label0", "shop1", "label1", "label1", "label0"):
         desk.best(query)
