@@ -83,7 +83,8 @@ def plant(
     """The examples with canaries among them, and the canaries.
 
     A canary's copies are examples of tickets of their own, made like real ones that were drawn at random, and at random
-    places: the trainer cannot tell them apart, and neither can the split by time.
+    places: the trainer cannot tell them apart, and neither can the split by time. Routing learns nothing from them:
+    their groups are made up.
 
     Args:
         examples: At least one.
@@ -108,7 +109,7 @@ def plant(
             name = f"canary-{number}-{copy}"
             one = replace(
                 like, ticket_id=name, comment_id=name, requester_id=name, question=canary.question, reply=canary.reply,
-                turn=0, weight=1.0, kept=True, reason="", language="en",
+                turn=0, weight=1.0, kept=True, reason="", language="en", route_label=False,
             )  # fmt: skip
             planted.insert(chance.randrange(len(planted) + 1), one)
     return planted, canaries
