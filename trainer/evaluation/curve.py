@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from connectors.settings import TrainerSettings
 from connectors.store.examples import Example
 from trainer.evaluation.replies import Trial, bits_per_word, try_arms
@@ -18,6 +20,8 @@ from trainer.replies.writer import RememberingWriter
 from trainer.retrieval.retriever import Retriever
 
 CURVE_ARM = "tuned_retrieval"
+# Drafts take longer than the trainings do, and a curve shows steps of tenths: so many turns tell those.
+MOST_TURNS = 100
 
 
 def learning_curve(
@@ -33,7 +37,8 @@ def learning_curve(
 ) -> list[CurvePoint]:
     """Trains and judges `CURVE_ARM` on the newest 50, 100, … tickets, as `settings.curve_tickets` says.
 
-    Retrieval sees the same tickets only. The model is left as it came.
+    Retrieval sees the same tickets only. At most `MOST_TURNS` turns are drafted for, the same ones at each point. The
+    model is left as it came.
 
     Args:
         model: The base model.
@@ -42,6 +47,7 @@ def learning_curve(
     """
     tickets = list(dict.fromkeys(example.ticket_id for example in examples))
     points: list[CurvePoint] = []
+    judged = [judged[row] for row in _rows(len(judged))]
     for size in settings.curve_tickets:
         if size >= len(tickets):
             continue
@@ -75,14 +81,24 @@ def learning_curve(
 def curve_point(
     examples: Sequence[Example], fitted: int, trial: Trial, judged: Sequence[Example], training: TrainingResult
 ) -> CurvePoint:
-    """A point of the curve from a training on these examples, of which `fitted` were lessons."""
-    sent = [example.reply for example in judged]
+    """A point of the curve from a training on these examples, of which `fitted` were lessons.
+
+    Args:
+        judged: The turns of the trial; where they are more than `MOST_TURNS`, those of the curve are taken.
+    """
+    rows = _rows(len(judged))
+    sent = [judged[row].reply for row in rows]
     return CurvePoint(
         tickets=len({example.ticket_id for example in examples}),
         examples=fitted,
         arm=trial.arm,
-        effort=float(trial.efforts.mean()),
-        bits_per_word=0.0 if trial.bits is None else bits_per_word(trial.bits, sent),
-        style_auc=style_auc([one.text for one in trial.drafts], sent),
+        effort=float(trial.efforts[rows].mean()),
+        bits_per_word=0.0 if trial.bits is None else bits_per_word(trial.bits[rows], sent),
+        style_auc=style_auc([trial.drafts[row].text for row in rows], sent),
         train_s=training.seconds,
     )
+
+
+def _rows(turns: int) -> list[int]:
+    """Evenly spaced over time."""
+    return [int(row) for row in np.linspace(0, turns - 1, min(turns, MOST_TURNS))]

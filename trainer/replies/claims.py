@@ -48,6 +48,18 @@ _NUMBER_WORDS = {
     for word in words.split()
 }  # fmt: skip
 
+_UNITS = {
+    "time": (
+        "minutes? minuten? minuut hours? uur uren stunden? days? dagen dag tage?n? weeks? weken wochen? months? "
+        "maanden maand monate?n? years? jaren jaar jahre?n? business working werkdagen werkdag "
+        "arbeitstage?n? werktage?n?"
+    ),
+    "weight": "kgs? kilos? kilograms? kilogramm g grams? gramm lbs? pounds?",
+    "length": "mm cm km centimet(?:er|re)s? met(?:er|re)s? kilomet(?:er|re)s?",
+    "share": "% percent procent prozent",
+}
+"""What a number counts, where the word after it tells: five kilos do not support five days. 'm' may be either."""
+
 _WEEKDAY = "|".join(_WEEKDAYS)
 _GERMAN_DAY = "|".join(word for word in _WEEKDAYS if word.endswith(("tag", "woch", "abend")))
 # 'donderdagochtend' and 'Dienstagabend' name a day too.
@@ -59,6 +71,16 @@ _HOUR = r"\b(?:[01]?\d|2[0-4])"
 # '3 am Dienstag' is no time, nor is '3 am 4. Mai' once its date is a blank.
 _AM_PM = rf"(?:[ap]\.m\.|pm\b|am\b(?!\s+(?:{_GERMAN_DAY}|\d|\[)))"
 _NUMBER = r"\d+(?:[.,]\d+)*"
+_UNIT = re.compile(
+    r"[\s-]{0,2}(?:"
+    + "|".join(f"(?P<{kind}>(?:{'|'.join(names.split())})(?!\\w))" for kind, names in _UNITS.items())
+    + ")",
+    re.IGNORECASE,
+)
+_BARE = "bare"
+_COUNTED = "|".join(_UNITS["time"].split())
+# Not 'one', which is an article in German and Dutch and a pronoun in English.
+_SEVERAL = "|".join(sorted((word for word, number in _NUMBER_WORDS.items() if number > 1), key=len, reverse=True))
 
 # In this order at each place: the longest reading that makes sense wins.
 _CLAIM = re.compile(
@@ -79,7 +101,8 @@ _CLAIM = re.compile(
       |{_HOUR}[uh]\d{{2}}\b|{_HOUR}u\b|{_HOUR}\s?(?:uur\b|uhr\b|{_AM_PM}))
   | (?P<amount>(?:€|£|\$|\b(?:EUR|CHF|GBP|USD)\b)\s?{_NUMBER}
       |\b{_NUMBER}(?:\s?(?:€|£|euros?\b|EUR\b|CHF\b|pounds?\b)|,-))
-  | (?P<number>(?<![\w.,]){_NUMBER}(?:\s?%|{_ORDINAL}\b|(?=(?:kg|cm|mm|km|g|m|h|x)?(?!\w))))
+  | (?P<number>(?<![\w.,]){_NUMBER}(?:\s?%|{_ORDINAL}\b|(?=(?:kg|cm|mm|km|g|m|h|x)?(?!\w)))
+      |\b(?:{_SEVERAL})\b(?=[\s-](?:{_COUNTED})\b))
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -115,7 +138,19 @@ def statements(text: str) -> Iterator[Statement]:
         kind = match.lastgroup or ""
         if kind in ("slot", "blank") or (kind == "number" and match.start() in marks):
             continue
-        yield Statement(kind, match.start(), match.end(), match.group(), frozenset(_values(kind, match.group())))
+        values = frozenset(_values(kind, match.group()))
+        if kind == "number" and (unit := _unit_of(text, match.end())):
+            # Supported by a number of the same unit, and by one of which nobody can tell what it counts.
+            values = frozenset(value for number in values for value in (f"{number}:{unit}", f"{number}:{_BARE}"))
+        yield Statement(kind, match.start(), match.end(), match.group(), values)
+
+
+def _unit_of(text: str, end: int) -> str:
+    """What the number that ends there counts; empty where that cannot be told."""
+    if text[end - 1] == "%":
+        return "share"
+    match = _UNIT.match(text, end)
+    return (match.lastgroup or "") if match else ""
 
 
 def _values(kind: str, text: str) -> Iterator[str]:
@@ -128,6 +163,8 @@ def _values(kind: str, text: str) -> Iterator[str]:
         yield from _date_values(lowered)
     elif kind == "time":
         yield from _time_values(lowered)
+    elif kind == "number" and text.lower() in _NUMBER_WORDS:
+        yield f"number:{_NUMBER_WORDS[text.lower()]}"
     else:
         for number in re.findall(_NUMBER, text):
             yield from _number_values(number, amount=kind == "amount")
@@ -162,7 +199,7 @@ def _time_values(text: str) -> Iterator[str]:
     hour = int(hours) % 12 + 12 * (half == "p") if half else int(hours)
     yield f"time:{hour}:{minutes[0] if minutes else '00'}"
     if "uur" in text and not minutes:
-        yield f"number:{hour}"  # '24 uur' may be a time and is a day
+        yield from (f"number:{hour}:time", f"number:{hour}:{_BARE}")  # '24 uur' may be a time and is a day
 
 
 def _number_values(text: str, *, amount: bool) -> Iterator[str]:
@@ -205,12 +242,19 @@ class Support:
 
 def _all_values(text: str) -> set[str]:
     text = _SLOT.sub(" ", text)  # the 5 of {{reference_5}} supports nothing
-    values = {value for statement in statements(text) for value in statement.values}
+    said = (value for statement in statements(text) for value in statement.values)
+    # What a claim of a number may be supported by is not what it supports itself: that follows.
+    values = {value for value in said if not value.startswith("number:")}
     # 'within two days' supports 'within 2 days', and a full date also says its weekday.
-    values |= {f"number:{_NUMBER_WORDS[word.lower()]}" for word in _WORDS.findall(text)}
+    for match in _WORDS.finditer(text):
+        number = f"number:{_NUMBER_WORDS[match.group().lower()]}"
+        values |= {number, f"{number}:{_unit_of(text, match.end()) or _BARE}"}
     values |= set(_weekday_values(text))
     # List marks and digits inside words ('D3', '20x15') are no claims of their own, but they are there to be repeated.
-    values |= {value for number in re.findall(_NUMBER, text) for value in _number_values(number, amount=False)}
+    for match in re.finditer(_NUMBER, text):
+        unit = _unit_of(text, match.end()) or _BARE
+        for value in _number_values(match.group(), amount=False):
+            values |= {value, f"{value}:{unit}"}
     return values
 
 

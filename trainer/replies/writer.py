@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 import re
@@ -11,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.replies.decoding import cache_name, greedy
 from trainer.replies.prompt import Prompt, encode_reply
 from trainer.weights import base_of
 
@@ -86,50 +85,41 @@ class Writer:
         in_order = dict(zip(order, drafts, strict=True))
         return [in_order[index] for index in range(len(prompts))]
 
-    @cached_property
-    def _cache_name(self) -> str:
-        """What transformers calls the cache of keys and values: `cache` since 5.24, `past_key_values` before."""
-        parameters = inspect.signature(base_of(self.model).model.forward).parameters
-        return "cache" if "cache" in parameters else "past_key_values"
-
     def _write_batch(self, prompts: Sequence[Prompt], sent: Sequence[str] | None, adapter: bool) -> list[Draft]:
         import torch
-        from transformers import LogitsProcessorList
 
         started = time.monotonic()
         scoring = 0.0
         bits: list[float] | None = None
+        cache = None
         inputs = self.tokenizer.pad({"input_ids": [list(prompt.ids) for prompt in prompts]}, return_tensors="pt")
         off = self.model.disable_adapter() if not adapter and hasattr(self.model, "disable_adapter") else nullcontext()
-        steps: list[torch.Tensor] = []
-
-        def note(_: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-            # Of the likeliest token, which greedy decoding chooses; all logits of a batch would be gigabytes.
-            steps.append(logits.max(-1).values - logits.logsumexp(-1))
-            return logits
-
         with torch.inference_mode(), off:
             if sent is not None:
-                bits, inputs[self._cache_name], scoring = self._bits_of(sent, inputs)
-            output = self.model.generate(
-                **inputs,
-                max_new_tokens=self._max_tokens,
-                do_sample=False,
-                pad_token_id=self.tokenizer.pad_token_id,
-                logits_processor=LogitsProcessorList([note]),
+                bits, cache, scoring = self._bits_of(sent, inputs)
+            rows = greedy(
+                self.model,
+                inputs["input_ids"],
+                inputs["attention_mask"],
+                limit=self._max_tokens,
+                end=int(self.tokenizer.eos_token_id),
+                cache=cache,
+                over=lambda ids: repeats(self._decoded(ids)),
             )
-        written = output[:, inputs["input_ids"].shape[1] :]
-        logs = torch.stack(steps, dim=1)
         seconds = (time.monotonic() - started - scoring) / len(prompts)
-        drafts = []
-        for row in range(len(prompts)):
-            ids = written[row].tolist()
-            ended = self.tokenizer.eos_token_id in ids
-            ids = ids[: ids.index(self.tokenizer.eos_token_id)] if ended else ids
-            text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-            mean = float(logs[row, : len(ids)].mean()) if ids else 0.0
-            drafts.append(Draft(tidy(text, ended=ended), mean, len(ids), seconds, bits[row] if bits else None))
-        return drafts
+        return [
+            Draft(
+                tidy(self._decoded(row.ids), ended=row.ended),
+                row.log_probability,
+                len(row.ids),
+                seconds,
+                bits[number] if bits else None,
+            )
+            for number, row in enumerate(rows)
+        ]
+
+    def _decoded(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def _bits_of(self, sent: Sequence[str], inputs: Any) -> tuple[list[float], Any, float]:
         """Bits of each reply, the cache of the prompts but for their last tokens, and the seconds that replies took."""
@@ -141,7 +131,7 @@ class Writer:
         base = base_of(self.model)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         cache = DynamicCache()
-        passed = {self._cache_name: cache}
+        passed = {cache_name(self.model): cache}
         base.model(input_ids=ids[:, :-1], attention_mask=mask[:, :-1], position_ids=positions[:, :-1], **passed)
         started = time.monotonic()
         replies = [torch.tensor(encode_reply(self.tokenizer, text)) for text in sent]
@@ -215,18 +205,31 @@ def _drafts_in(file: Path) -> Iterator[tuple[str, Draft]]:
                 continue
 
 
+def repeats(text: str) -> bool:
+    """Whether a text says a whole sentence for the second time: nothing after it will be kept."""
+    finished = [match.start() for match in _SENTENCE_END.finditer(text)]
+    return bool(finished) and _repetition(text[: finished[-1]]) is not None
+
+
 def tidy(text: str, *, ended: bool = True) -> str:
     """Cuts a draft where it begins to repeat itself, and an unfinished last sentence where it hit the limit."""
     text = text.strip()
+    if (start := _repetition(text)) is not None:
+        return text[:start].strip()
+    if not ended and (last := max(text.rfind(mark) for mark in (". ", ".\n", "!", "?", "\n"))) > len(text) // 3:
+        text = text[: last + 1]
+    return text.strip()
+
+
+def _repetition(text: str) -> int | None:
+    """Where the first sentence begins that stands there already."""
     seen: set[str] = set()
     position = 0
     for match in [*_SENTENCE_END.finditer(text), None]:
         end = match.start() if match else len(text)
         sentence = text[position:end].strip().lower()
         if len(sentence) > 25 and sentence in seen:
-            return text[:position].strip()
+            return position
         seen.add(sentence)
         position = match.end() if match else end
-    if not ended and (last := max(text.rfind(mark) for mark in (". ", ".\n", "!", "?", "\n"))) > len(text) // 3:
-        text = text[: last + 1]
-    return text.strip()
+    return None

@@ -99,6 +99,32 @@ def test_a_claim_is_supported_by_what_says_the_same_and_by_nothing_else(
 
 
 @pytest.mark.parametrize(
+    ("draft", "same", "other"),
+    [
+        ("within 5 days", "five business days", "it weighs 5 kg"),
+        ("within 5 days", "days: 5", "5% off"),
+        ("within two working days", "2 Werktage", "3 parcels of two kilos"),
+        ("binnen drie dagen", "3 days", "drie kilo"),
+        ("up to 20 kg", "20kg", "20 minutes"),
+        ("24 hours", "24 uur", "24 km"),
+        ("24 uur", "24 hours", "24 kilos"),
+        ("a 30-day return", "30 days", "30 percent"),
+        ("10 minutes", "10m", "10%"),
+        ("12 parcels", "12 kg", "13 parcels"),
+        ("5%", "5 percent", "5 days"),
+    ],
+)
+def test_a_number_is_supported_by_one_that_counts_the_same(draft: str, same: str, other: str) -> None:
+    assert [one for _, one in supported(draft, same)] == [True]
+    assert [one for _, one in supported(draft, other)] == [False]
+
+
+@pytest.mark.parametrize("text", ["one moment, two things", "één dag", "the two of you", "drei Pakete", "vier dozen"])
+def test_number_words_without_a_time_are_no_claims(text: str) -> None:
+    assert supported(text, "") == []
+
+
+@pytest.mark.parametrize(
     ("draft", "claims"),
     [
         ("between 13:00 and 17:00 on Friday 3 April", ["13:00", "17:00", "Friday 3 April"]),
