@@ -60,15 +60,13 @@ def numbered(home: Path, task: str) -> Iterator[str]:
         ConfigError: The home cannot be written.
     """
     for number in count(1):
-        try:
-            lock = exclusive(home, f"{task}-{number}")
-            lock.__enter__()
-        except LockedError:
-            continue
-        break
-    with ExitStack() as stack:
-        stack.push(lock)
-        yield f"{task}-{number}"
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(home, f"{task}-{number}"))
+            except LockedError:
+                continue
+            yield f"{task}-{number}"
+            return
 
 
 def holder(home: Path, task: str) -> str:

@@ -221,12 +221,11 @@ class PluginSettings(_Section):
         max_effort: Drafts of which more than this share of words will probably be changed are not shown; 1 shows all.
         web_processes: Processes that take requests. With one of these and one worker, both are threads of one process.
         workers: Processes that draft; each loads a model of its own. 0 leaves them to `deskhand work`.
-        lease_s: How long after the last sign of life of a worker its ticket may be taken over. A worker that works gives
-            one three times as often.
+        lease_s: How long after the last sign of life of a worker its ticket may be taken over; a sign comes three times
+            as often.
         max_job_s: A ticket that takes longer is taken from its worker, for it must be stuck.
-        stop_s: How long the requests and the jobs at hand may take to end before they are cut off; they are then done
-            again.
-        keep_done_days: How long inbox rows that are done with are kept. In this time a webhook that comes twice is known.
+        stop_s: How long the requests and the jobs at hand may take when we are stopped; what is cut off is done again.
+        keep_done_days: How long inbox rows that are done with are kept; so long a webhook that comes again is known.
     """
 
     host: str = "127.0.0.1"

@@ -36,7 +36,7 @@ for command in (
     connecting.init, connecting.doctor, connecting.sync, connecting.watch, connecting.export,
     learning.curate, learning.train, learning.evaluate, learning.models, learning.promote, learning.rollback,
     learning.forget,
-    running.suggest, running.serve, running.demo, running.app,
+    running.suggest, running.serve, running.work, running.demo, running.app,
 ):  # fmt: skip
     deskhand.add_command(command)
 
