@@ -7,35 +7,46 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Listens for SIGTERM and Ctrl-C from its construction on; to be made in the main thread.
+    """Listens for SIGTERM and Ctrl-C: `with StopSignals() as asked: ...`, where `asked()` says whether one has come.
 
-    Nothing is raised out of the blue and no lock is touched in the handler: who works looks at it now and then.
+    To be used in the main thread. Nothing is raised out of the blue, and the handler touches no lock: who works looks
+    at it now and then. At the end, Ctrl-C becomes a KeyboardInterrupt after all, for its exit code; SIGTERM comes from
+    who supervises us, and is success.
 
-    Args:
+    Attributes:
         at_once: Called at the second signal, just before the process ends.
     """
 
-    def __init__(self, at_once: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
+        self.at_once: Callable[[], None] = lambda: None
         self._number = 0
-        self.at_once = at_once
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._received)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._received) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._number == signal.SIGINT and kind is None:
+            raise KeyboardInterrupt
 
     def __call__(self) -> bool:
         """Whether the end was asked for."""
         return self._number != 0
 
-    def conclude(self) -> None:
-        """To be called when all is ended: a Ctrl-C gets its exit code; SIGTERM was a supervisor's, and is success."""
-        if self._number == signal.SIGINT:
-            raise KeyboardInterrupt
-
     def also_at_end_of_input(self) -> None:
-        """Ends when standard input does: it is a pipe from our supervisor, which breaks however that one ends."""
+        """Asks for the end, too, when standard input ends: a pipe from our supervisor breaks however that one ends."""
 
         def watch() -> None:
             while sys.stdin.buffer.read(1):

@@ -18,6 +18,8 @@ from connectors.errors import ConfigError, FatalError
 from connectors.settings import Settings
 from connectors.wsgi import listen, url_of
 from plugin.backoff import delay_s
+from plugin.console import say
+from plugin.stopping import StopSignals
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,8 @@ _LOOK_S = 0.1
 _STEADY_S = 30.0
 """What has run for so long had no trouble with starting."""
 _MOST_FAILED_STARTS = 3
-_MOST_PAUSE_S = 30.0
+_MOST_PAUSE_S = 10.0
+_BACKLOG = 1024
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class Supervisor:
         children: Sequence[Child],
         *,
         stop_s: float,
-        pause_s: Callable[[int], float] = lambda deaths: delay_s(deaths - 1, most_s=_MOST_PAUSE_S) / 2,
+        pause_s: Callable[[int], float] = lambda deaths: delay_s(deaths - 1, most_s=2 * _MOST_PAUSE_S) / 2,
     ) -> None:
         self._children = children
         self._stop_s = stop_s
@@ -147,26 +150,21 @@ def _how(code: int) -> str:
     return f"ended with exit code {code}"
 
 
-def run_processes(
-    settings: Settings, asked: Callable[[], object], *, say: Callable[[str], None], verbose: bool
-) -> None:
+def run_processes(settings: Settings, asked: StopSignals, *, verbose: bool) -> None:
     """Runs the plugin as `web_processes` and `workers` of the settings say, until it is asked to end.
-
-    Args:
-        say: Tells the person at the terminal where it listens.
 
     Raises:
         FatalError: The port is taken, or a process cannot be started.
     """
     plugin = settings.plugin
     with listen(plugin.host, plugin.port, "deskhand") as listener:
-        listener.listen(1024)
-        listener.set_inheritable(True)
+        listener.listen(_BACKLOG)
         program = [sys.executable, "-m", "plugin", *(["--verbose"] if verbose else [])]
-        home = ["--home", str(settings.home), "--supervised"]
-        web = [*program, "serve", *home, "--web", "1", "--workers", "0", "--fd", str(listener.fileno())]
+        common = ["--home", str(settings.home), "--supervised"]
+        web = [*program, "serve", *common, "--web", "1", "--workers", "0", "--fd", str(listener.fileno())]
         children = [Child(f"web {n}", web, [listener.fileno()]) for n in range(1, plugin.web_processes + 1)]
-        children += [Child(f"worker {n}", [*program, "work", *home]) for n in range(1, plugin.workers + 1)]
+        children += [Child(f"worker {n}", [*program, "work", *common]) for n in range(1, plugin.workers + 1)]
         supervisor = Supervisor(children, stop_s=plugin.stop_s)
+        asked.at_once = supervisor.kill
         say(f"listening on {url_of(plugin.host, listener.getsockname()[1])}")
         supervisor.run(asked)

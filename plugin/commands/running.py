@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from plugin.commands.common import HOME, JSON, connect, environment_home, open_store, settings_of
+
+if TYPE_CHECKING:
+    from connectors.settings import Settings
+    from plugin.stopping import StopSignals
 
 SUPERVISED = click.option("--supervised", is_flag=True, hidden=True, help="End when standard input ends.")
 
@@ -59,32 +64,36 @@ def serve(home: Path | None, web: int | None, workers: int | None, fd: int | Non
     One web process and one worker run as threads of one process; more of either run as processes of their own, which
     are started again when they die.
     """
-    import socket
-
-    from plugin.console import say
     from plugin.stopping import StopSignals
 
     settings = settings_of(home)
-    asked = StopSignals()
+    settings.require_helpdesk()
     chosen = {name: value for name, value in (("web_processes", web), ("workers", workers)) if value is not None}
     settings = settings.model_copy(update={"plugin": settings.plugin.model_copy(update=chosen)})
-    if settings.plugin.web_processes > 1 or settings.plugin.workers > 1:
-        from plugin.supervisor import run_processes
+    with StopSignals() as asked:
+        if settings.plugin.web_processes > 1 or settings.plugin.workers > 1:
+            from plugin.supervisor import run_processes
 
-        settings.require_helpdesk()
-        run_processes(settings, asked, say=say, verbose=_is_verbose())
-    else:
-        from plugin.serving import Serving
+            verbose = click.get_current_context().find_root().params["verbose"]
+            run_processes(settings, asked, verbose=verbose)
+        else:
+            if supervised:
+                asked.also_at_end_of_input()
+            _serve_here(settings, asked, fd)
 
-        listener = None if fd is None else socket.socket(fileno=fd)
-        if supervised:
-            asked.also_at_end_of_input()
-        for_worker = connect(settings) if settings.plugin.workers else None
-        with Serving(settings, connect(settings), for_worker, listener=listener) as serving:
-            if not supervised:
-                say(f"listening on {serving.url}")
-            serving.wait(asked)
-    asked.conclude()
+
+def _serve_here(settings: Settings, asked: StopSignals, fd: int | None) -> None:
+    import socket
+
+    from plugin.console import say
+    from plugin.serving import Serving
+
+    listener = None if fd is None else socket.socket(fileno=fd)
+    for_worker = connect(settings) if settings.plugin.workers else None
+    with Serving(settings, connect(settings), for_worker, listener=listener) as serving:
+        if listener is None:
+            say(f"listening on {serving.url}")
+        serving.wait(asked)
 
 
 @click.command()
@@ -100,18 +109,14 @@ def work(home: Path | None, supervised: bool) -> None:
     from plugin.working import Working
 
     settings = settings_of(home)
-    asked = StopSignals()
-    if supervised:
-        asked.also_at_end_of_input()
-    with Working(settings, connect(settings)) as working:
-        if not supervised:
-            say("working; Ctrl-C ends it when the job at hand is done")
-        working.wait(asked)
-    asked.conclude()
-
-
-def _is_verbose() -> bool:
-    return bool(click.get_current_context().find_root().params.get("verbose"))
+    settings.require_helpdesk()
+    with StopSignals() as asked:
+        if supervised:
+            asked.also_at_end_of_input()
+        with Working(settings, connect(settings)) as working:
+            if not supervised:
+                say("working; Ctrl-C ends it when the job at hand is done")
+            working.wait(asked)
 
 
 @click.command()
