@@ -25,6 +25,15 @@ _LISTED = "id, ticket_id, status, attempts, deaths, coalesce(error, '') as error
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook that is believed: something happened on this ticket. The same delivery may come again."""
+
+    helpdesk: str
+    id: str
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A leased inbox row. `attempts` counts this one."""
 
@@ -85,10 +94,15 @@ class Inbox(Part):
 
     def put(self, helpdesk: str, delivery_id: str, ticket_id: str) -> bool:
         """Stores a delivery; returns False where this delivery is known already."""
+        return self.put_all([Delivery(helpdesk, delivery_id, ticket_id)])[0]
+
+    def put_all(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Stores deliveries, all or none; returns for each whether it was new."""
         sql = """insert into inbox (helpdesk, delivery_id, ticket_id, received_at, available_at, status, attempts)
                  values (?, ?, ?, ?, ?, ?, 0) on conflict do nothing"""
-        row = (helpdesk, delivery_id, ticket_id, clock.now(), time.time(), WAITING)
-        return self._store.execute(sql, row) == 1
+        came, now = clock.now(), time.time()
+        with self._store.transaction():
+            return [self._store.execute(sql, (*astuple(one), came, now, WAITING)) == 1 for one in deliveries]
 
     # ---- for workers
 
