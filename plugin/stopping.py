@@ -27,6 +27,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.at_once: Callable[[], None] = lambda: None
         self._number = 0
+        self._is_patient = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -45,8 +46,13 @@ class StopSignals:
         """Whether the end was asked for."""
         return self._number != 0
 
-    def also_at_end_of_input(self) -> None:
-        """Asks for the end, too, when standard input ends: a pipe from our supervisor breaks however that one ends."""
+    def of_supervisor(self) -> None:
+        """For a process under a supervisor of ours: the end of standard input asks for the end, too.
+
+        It is a pipe that breaks however the supervisor ends. Signals may come twice then, from systemd to all processes
+        and from the supervisor; whoever takes too long is killed by it.
+        """
+        self._is_patient = True
 
         def watch() -> None:
             while sys.stdin.buffer.read(1):
@@ -56,7 +62,7 @@ class StopSignals:
         threading.Thread(target=watch, name="end of input", daemon=True).start()
 
     def _received(self, number: int, _frame: FrameType | None) -> None:
-        if self._number:
+        if self._number and not self._is_patient:
             self.at_once()
             os._exit(128 + number)
         self._number = number

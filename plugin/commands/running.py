@@ -78,7 +78,7 @@ def serve(home: Path | None, web: int | None, workers: int | None, fd: int | Non
             run_processes(settings, asked, verbose=verbose)
         else:
             if supervised:
-                asked.also_at_end_of_input()
+                asked.of_supervisor()
             _serve_here(settings, asked, fd)
 
 
@@ -112,7 +112,7 @@ def work(home: Path | None, supervised: bool) -> None:
     settings.require_helpdesk()
     with StopSignals() as asked:
         if supervised:
-            asked.also_at_end_of_input()
+            asked.of_supervisor()
         with Working(settings, connect(settings)) as working:
             if not supervised:
                 say("working; Ctrl-C ends it when the job at hand is done")
