@@ -90,7 +90,7 @@ class Working:
             self._helpdesk.close()
             return
         # One that is stuck will not get any further.
-        self._thread.join(timeout=0 if self.failed else self._settings.plugin.stop_s)
+        self._thread.join(timeout=1 if self.failed else self._settings.plugin.stop_s)
         if self._thread.is_alive():
             log.warning("the job at hand did not end in time; it is cut off, and done again later")
 

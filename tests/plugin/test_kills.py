@@ -66,8 +66,8 @@ class Server:
     def children(self, kind: str) -> list[int]:
         """Process ids of what it runs as `serve` or `work`."""
         assert self.process
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         with suppress(OSError):  # one of them has just ended
+            pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
             return [int(pid) for pid in pids if f"\0{kind}\0" in Path(f"/proc/{pid}/cmdline").read_text()]
         return []
 
@@ -78,7 +78,7 @@ class Server:
             self.process.kill()
             self.process.wait()
             # What it leaves behind hears of it by its standard input, and lets go of the port.
-            assert wait_for(self._restarts, 20)
+            assert wait_for(self._restarts, 60)
             return True
         victims = self.children("work" if what == "worker" else "serve")
         if what != "all web":
@@ -89,9 +89,12 @@ class Server:
         return bool(victims)
 
     def _restarts(self) -> bool:
+        """Whether it came up, and not just found the port taken."""
         self.start()
         assert self.process
-        return not wait_for(lambda: self.process and self.process.poll() is not None, 1.5)
+        process = self.process
+        wait_for(lambda: process.poll() is not None or self.children("serve"), 60)
+        return process.poll() is None
 
     def stop(self) -> int:
         assert self.process
@@ -142,7 +145,7 @@ def test_whatever_is_killed_every_ticket_gets_one_note(
 
     customers = threading.Thread(target=load)
     with Store(home / "deskhand.db") as store:
-        assert wait_for(lambda: len(store.inbox.workers()) == 2, 60), "both workers are up"
+        assert wait_for(lambda: len(store.inbox.workers()) == 2, 120), "both workers are up"
         customers.start()
         killed: Counter[str] = Counter()
         plan = ["worker", "web", "worker", "all web", "worker", "web"]
@@ -159,7 +162,7 @@ def test_whatever_is_killed_every_ticket_gets_one_note(
             counts, arrived = store.inbox.counts(), store.row("select count(distinct ticket_id) as n from inbox")
             return counts["waiting"] + counts["leased"] == 0 and arrived is not None and arrived["n"] == len(tickets)
 
-        assert wait_for(is_quiet, 120), store.inbox.counts()
+        assert wait_for(is_quiet, 240), store.inbox.counts()
         counts = store.inbox.counts()
         deaths = next(store.rows("select sum(deaths) as n from inbox"))["n"]
         made = list(store.rows("select ticket_id, count(*) as n from suggestions group by ticket_id"))
