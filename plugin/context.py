@@ -1,4 +1,4 @@
-"""What the blueprints share: settings, the helpdesk, and a store per thread."""
+"""What the blueprints share: settings, the helpdesk, a store per thread, the way into the inbox."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask import Flask
 from connectors.helpdesk import Helpdesk
 from connectors.settings import Settings
 from connectors.store.database import Store
+from plugin.intake import Intake
 
 _KEY = "deskhand"
 
@@ -20,6 +21,7 @@ class Context:
 
     settings: Settings
     helpdesk: Helpdesk
+    intake: Intake = field(default_factory=Intake)
     _local: threading.local = field(default_factory=threading.local)
     _stores: list[Store] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)

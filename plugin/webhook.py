@@ -7,6 +7,7 @@ import logging
 from flask import Blueprint, current_app, request
 
 from connectors.errors import WebhookError
+from connectors.store.inbox import Delivery
 from plugin.context import context
 
 log = logging.getLogger(__name__)
@@ -25,5 +26,5 @@ def receive(helpdesk: str) -> tuple[dict[str, object], int]:
     except WebhookError as error:
         log.warning("a webhook was refused: %s (%s)", error, error.hint)
         return {"error": {"code": "refused", "message": "the webhook could not be verified"}}, 401
-    new = deskhand.store().inbox.put(helpdesk, event.delivery_id, event.ticket_id)
+    new = deskhand.intake.put(deskhand.store(), Delivery(helpdesk, event.delivery_id, event.ticket_id))
     return {"stored": new}, 200

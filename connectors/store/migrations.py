@@ -307,3 +307,17 @@ _DUE = (
     _due("examples", "update", "new", "ticket", "ticket_id"),
     _due("examples", "delete", "old", "ticket", "ticket_id", "when old.kept = 1"),
 )
+
+
+@migrations()
+def m009_durable_inbox(db: Database) -> None:
+    """How many workers died on a job, who works at all, and the queue found without a scan."""
+    db.table("inbox").add_column("deaths", int, not_null_default=0)
+    # Of done rows there may be a hundred thousand; the queue is what is open.
+    db.execute("create index inbox_open on inbox (id) where status in ('waiting', 'leased')")
+    db.execute("create index inbox_ticket on inbox (helpdesk, ticket_id)")
+    db.execute(
+        """create table workers (
+               name text primary key, pid integer not null, host text not null, version text not null,
+               ticket_id text not null, started_at text not null, seen_s real not null)"""
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from connectors.settings import Settings, write_home
 from connectors.store.database import Store
+from connectors.store.inbox import WorkerState
 from plugin.cli import deskhand
 from trainer.evaluation.scores import ReplyScore, Report, RouteScore, Sample, write_report, write_samples
 from trainer.registry import Registry
@@ -67,8 +69,10 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 def test_the_commands_are_the_ones_that_are_documented() -> None:
     names = {" ".join(names) for names in commands(deskhand)}
-    wanted = "init doctor sync watch export curate forget train evaluate models promote rollback suggest serve demo"
-    assert {*wanted.split(), "app package"} <= names
+    wanted = (
+        "init doctor sync watch export curate forget train evaluate models promote rollback suggest serve work demo"
+    )
+    assert {*wanted.split(), "app package", "inbox", "inbox retry"} <= names
 
 
 def test_a_wrong_option_is_a_usage_error(run: Run) -> None:
@@ -152,6 +156,51 @@ def test_watch_looks_once_for_cron(run: Run, settings: Settings, desk: Any, stor
     number = desk.open_ticket()
     assert "1 tickets to look at" in run("watch", "--once").stderr
     assert store.inbox.open_for("sandbox", number)
+
+
+def test_the_inbox_shows_what_waits_and_what_was_given_up_and_takes_it_back(run: Run, store: Store) -> None:
+    assert run("inbox").stdout == "0 waiting, 0 being worked on, 0 done, 0 given up; no worker runs\n"
+    ids = []
+    for number in "789":
+        store.inbox.put("sandbox", f"d-{number}", number)
+        job = store.inbox.claim("w", lease_s=60)
+        assert job
+        store.inbox.bury(job, "w", error="[no] model is live")
+        ids.append(job.id)
+    store.inbox.put("sandbox", "d-1", "1")
+    at = time.time()
+    for name, pid, ticket_id, seen_s in (("worker-1", 41, "5", at), ("worker-2", 42, "", at), ("worker-3", 43, "", 1)):
+        state = WorkerState(name, pid, "here", "v20261124-081500", ticket_id, "2026-11-24T08:15:00Z", seen_s)
+        store.inbox.seen(state)
+    printed = run("inbox").stdout
+    assert "1 waiting, 0 being worked on, 0 done, 3 given up\n" in printed
+    assert "worker-1 on here, process 41: works on ticket 5, v20261124-081500" in printed
+    assert "worker-2 on here, process 42: waits" in printed
+    assert "worker-3 on here, process 43: has given no sign of life for" in printed
+    assert "[no] model is live" in printed
+    assert "Dead letters, the newest 2 of 3" in run("inbox", "--limit", "2").stdout
+
+    shown = json.loads(run("inbox", "--json").stdout)
+    assert shown["counts"] == {"waiting": 1, "leased": 0, "done": 0, "dead": 3}
+    assert [(one["id"], one["ticket_id"], one["attempts"]) for one in shown["dead"]] == [
+        (ids[2], "9", 1), (ids[1], "8", 1), (ids[0], "7", 1),
+    ]  # fmt: skip
+    assert [one["alive"] for one in shown["workers"]] == [True, True, False]
+    assert [one["ticket_id"] for one in shown["open"]] == ["1"]
+
+    assert run("inbox", "retry", str(ids[0])).stdout == "1 back in the queue\n"
+    refused = run("inbox", "retry", str(ids[1]), str(ids[0]), "99", code=1)
+    assert f"not a dead letter: {ids[0]} is waiting, 99 is not there" in refused.stderr
+    assert "deskhand inbox" in refused.stderr
+    assert store.inbox.counts()["dead"] == 2, "none was touched"
+    assert run("inbox", "retry", "--all").stdout == "2 back in the queue\n"
+    assert store.inbox.counts()["waiting"] == 4
+    assert run("inbox", "retry", "--all").stdout == "0 back in the queue\n"
+
+
+def test_which_dead_letters_must_be_said(run: Run) -> None:
+    assert "or --all" in run("inbox", "retry", code=2).stderr
+    assert "or --all" in run("inbox", "retry", "--all", "7", code=2).stderr
 
 
 def test_export_writes_what_is_stored(run: Run, settings: Settings, tmp_path: Path) -> None:
@@ -346,7 +395,7 @@ def test_suggest_without_a_model_or_a_ticket_says_so(run: Run, desk: Any) -> Non
 
 
 def test_without_a_helpdesk_the_commands_send_to_init(run: Run, tmp_path: Path) -> None:
-    for command in (("sync",), ("curate",), ("train",), ("suggest", "7"), ("serve",)):
+    for command in (("sync",), ("curate",), ("train",), ("suggest", "7"), ("serve",), ("work",)):
         result = run(*command, "--home", str(tmp_path / "empty"), code=78)
         assert (result.stdout, "run: deskhand init" in result.stderr) == ("", True)
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from connectors.lock import exclusive
 from connectors.settings import Settings, load_settings, write_home
 from connectors.store.database import Store
+from connectors.store.inbox import WorkerState
 from connectors.vendors import open_helpdesk
 from plugin.doctor import Finding, examine
 
@@ -144,6 +146,22 @@ def test_what_is_running_and_what_is_left_over(settings: Settings, look: Examine
     assert str(os.getpid()) in found["deskhand sync"].message
     assert "deskhand train" not in found, "a lock file without a process is no lock"
     assert (found["inbox"].state, found["comments"].state) == ("note", "note")
+    assert "deskhand inbox retry" in found["inbox"].hint
+
+
+def test_who_works_on_what_waits(settings: Settings, look: Examine, store: Store) -> None:
+    assert "worker" not in look(), "where nothing waits, nobody is missed"
+    store.inbox.put("sandbox", "d-1", "7")
+    assert "worker" not in look(), "it has only just come"
+    store.execute("update inbox set available_at = ?", (time.time() - 200,))
+    assert (look()["worker"].state, look()["worker"].hint) == ("wrong", "run: deskhand serve, or: deskhand work")
+    worker = WorkerState("worker-1", 41, "here", "", "", "2026-11-24T08:15:00Z", time.time())
+    store.inbox.seen(replace(worker, seen_s=time.time() - 100))
+    assert look()["worker"].state == "wrong", "one that died is no worker"
+    store.inbox.seen(worker)
+    assert (look()["worker"].state, look()["worker"].message) == ("note", "1 jobs wait for more than 2 minutes")
+    store.execute("update inbox set status = 'done'")
+    assert (look()["worker"].state, look()["worker"].message) == ("ok", "1 at work")
 
 
 def test_weights_that_are_not_installed(settings: Settings, look: Examine, monkeypatch: pytest.MonkeyPatch) -> None:

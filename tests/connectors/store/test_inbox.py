@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.clock import from_epoch
 from connectors.store.database import Store
-from connectors.store.inbox import Job
+from connectors.store.inbox import MAX_DEATHS, Job, WorkerState
 
 DESK = "zendesk"
 
@@ -149,7 +151,7 @@ def test_what_was_given_up_is_there_for_a_person_to_see(store: Store) -> None:
     for number in range(3):
         store.inbox.put(DESK, f"d{number}", str(number))
         store.inbox.bury(take(store), "w1", error=f"reason {number}")
-    assert [(row["ticket_id"], row["attempts"], row["error"]) for row in store.inbox.errors(limit=2)] == [
+    assert [(one.ticket_id, one.attempts, one.error) for one in store.inbox.dead(limit=2)] == [
         ("2", 1, "reason 2"),
         ("1", 1, "reason 1"),
     ]
@@ -202,8 +204,9 @@ STEPS = st.lists(
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_whatever_happens_no_ticket_is_lost_or_worked_on_twice(
-    store: Store, clock: Clock, steps: list[tuple[str, object]]
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, object]]
 ) -> None:
+    monkeypatch.setattr("connectors.store.inbox.MAX_DEATHS", 1000)  # giving up is tested below
     held: list[tuple[Job, str, float]] = []  # with the moment at which the lease ends
     with store.transaction():  # one commit an example; claims from other connections are tested above
         store.execute("delete from inbox")
@@ -233,3 +236,170 @@ def test_whatever_happens_no_ticket_is_lost_or_worked_on_twice(
             assert store.inbox.finish(job, "last")
     assert served == newest
     assert store.inbox.counts()["done"] == sum(store.inbox.counts().values())
+
+
+# ---- workers that live long, and workers that die
+
+
+def test_a_lease_that_is_renewed_does_not_run_out(store: Store, clock: Clock) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    job = take(store, "w1", lease_s=60)
+    for _ in range(5):
+        clock.now_s += 50
+        assert store.inbox.renew(job, "w1", lease_s=60)
+        assert store.inbox.claim("w2", lease_s=60) is None
+    clock.now_s += 61
+    again = take(store, "w2")
+    assert not store.inbox.renew(job, "w1", lease_s=60), "it hears that somebody else has it"
+    assert store.inbox.finish(again, "w2")
+
+
+def test_a_job_that_workers_die_on_is_given_up_after_five(store: Store, clock: Clock) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    for number in range(MAX_DEATHS):
+        assert take(store, "w1").attempts == number + 1
+        clock.now_s += 61
+    assert store.inbox.claim("w1", lease_s=60) is None
+    (letter,) = store.inbox.dead()
+    assert (letter.deaths, letter.attempts, letter.error) == (5, 5, "5 workers died on it")
+
+
+def test_a_poisoned_job_does_not_keep_the_next_one_waiting(store: Store, clock: Clock) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    store.inbox.put(DESK, "d2", "8")
+    for _ in range(MAX_DEATHS):
+        assert take(store, "w1").ticket_id == "8"
+        clock.now_s += 61
+    assert take(store, "w1").ticket_id == "7"
+    assert [one.ticket_id for one in store.inbox.dead()] == ["8"]
+
+
+def test_failures_that_were_survived_are_no_deaths(store: Store) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    for _ in range(2 * MAX_DEATHS):
+        store.inbox.retry(take(store), "w1", delay_s=0, error="an outage")
+    assert [(one.attempts, one.deaths) for one in store.inbox.open()] == [(10, 0)]
+
+
+def test_the_successor_of_a_dead_worker_hands_back_what_it_held(store: Store, clock: Clock) -> None:
+    for number in "789":
+        store.inbox.put(DESK, f"d{number}", number)
+    held, other = take(store, "worker-1"), take(store, "worker-2")
+    assert store.inbox.hand_back("worker-1", lambda attempts: 10.0 * attempts) == 1
+    assert store.inbox.hand_back("worker-1", lambda _: 0) == 0
+    rows = {one.ticket_id: one for one in store.inbox.open()}
+    assert (rows[held.ticket_id].status, rows[held.ticket_id].error) == ("waiting", "the worker died on it")
+    assert rows[other.ticket_id].status == "leased"
+    assert not store.inbox.finish(held, "worker-1")
+    assert take(store, "worker-1").ticket_id == "7", "not before the pause is over"
+    clock.now_s += 11
+    again = take(store, "worker-1")
+    assert (again.id, again.attempts) == (held.id, 2)
+
+
+def test_what_is_handed_back_too_often_is_given_up(store: Store) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    for _ in range(MAX_DEATHS):
+        take(store, "worker-1")
+        store.inbox.hand_back("worker-1", lambda _: 0)
+    assert store.inbox.counts() == {"waiting": 0, "leased": 0, "done": 0, "dead": 1}
+
+
+def test_a_worker_without_work_does_not_ask_for_the_write_lock(store: Store) -> None:
+    with Store(store.path) as other, other.transaction():
+        started = time.monotonic()
+        assert store.inbox.claim("w1", lease_s=60) is None
+        assert time.monotonic() - started < 1
+
+
+# ---- dead letters, and what is long done
+
+
+def bury(store: Store, ticket_id: str) -> int:
+    store.inbox.put(DESK, f"d-{ticket_id}", ticket_id)
+    job = take(store)
+    store.inbox.bury(job, "w1", error="no model")
+    return job.id
+
+
+def test_dead_letters_come_back_as_if_they_were_new(store: Store, clock: Clock) -> None:
+    first, second = bury(store, "7"), bury(store, "8")
+    assert store.inbox.statuses([first, 99]) == {first: "dead"}
+    assert store.inbox.revive([first, 99]) == 1
+    job = take(store)
+    assert (job.id, job.attempts) == (first, 1)
+    assert store.inbox.revive([first]) == 0, "what is at work is left alone"
+    assert store.inbox.revive() == 1
+    assert take(store).id == second
+    assert store.inbox.dead() == []
+
+
+def test_many_dead_letters_at_once(store: Store) -> None:
+    with store.transaction():
+        for number in range(1200):
+            bury(store, str(number))
+    ids = [one.id for one in store.inbox.dead(limit=2000)]
+    assert set(store.inbox.statuses(ids).values()) == {"dead"}
+    assert store.inbox.revive(ids) == 1200
+
+
+def test_what_is_long_done_goes_and_nothing_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = 24 * 3600
+    now = time.time()
+
+    def put(delivery: str, days_ago: float) -> Job | None:
+        at = now - days_ago * day
+        monkeypatch.setattr("connectors.store.inbox.time.time", lambda: at)
+        monkeypatch.setattr("connectors.store.inbox.clock.now", lambda: from_epoch(at))
+        assert store.inbox.put(DESK, delivery, delivery)
+        return store.inbox.claim("w1", lease_s=60)
+
+    for delivery, days_ago, ends in [
+        ("old-done", 31, "finish"), ("old-dead", 31, "bury"), ("old-open", 31, ""), ("new-done", 29, "finish"),
+    ]:  # fmt: skip
+        job = put(delivery, days_ago)
+        assert job
+        if ends == "finish":
+            store.inbox.finish(job, "w1")
+        elif ends:
+            store.inbox.bury(job, "w1", error="x")
+        else:
+            store.inbox.retry(job, "w1", delay_s=0, error="x")
+    monkeypatch.undo()
+    assert store.inbox.prune(now - 30 * day) == 1
+    assert {row["delivery_id"] for row in store.rows("select * from inbox")} == {"old-dead", "old-open", "new-done"}
+    assert not store.inbox.put(DESK, "new-done", "new-done"), "what may still come again is known"
+    assert store.inbox.put(DESK, "old-done", "old-done")
+
+
+def test_pruning_goes_on_until_all_is_gone(store: Store) -> None:
+    rows = [(f"d{number}", number) for number in range(1203)]
+    store.many(
+        """insert into inbox (helpdesk, delivery_id, ticket_id, received_at, available_at, status, attempts)
+           values ('zendesk', ?, '7', '2020-01-01T00:00:00Z', ?, 'done', 1)""",
+        rows,
+    )
+    assert store.inbox.prune(time.time() - 3600) == 1203
+
+
+def test_how_many_wait_too_long(store: Store, clock: Clock) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    store.inbox.put(DESK, "d2", "8")
+    assert store.inbox.overdue(60) == 0
+    clock.now_s += 61
+    store.inbox.retry(take(store), "w1", delay_s=0, error="x")
+    assert store.inbox.overdue(60) == 1
+
+
+def test_workers_say_what_they_do_until_they_leave(store: Store, clock: Clock) -> None:
+    def worker(name: str, ticket_id: str = "") -> WorkerState:
+        return WorkerState(name, 4711, "here", "v20261124-081500", ticket_id, "2026-11-24T08:15:00Z", clock.now_s)
+
+    store.inbox.seen(worker("worker-1"))
+    store.inbox.seen(worker("worker-2", "7"))
+    clock.now_s += 100
+    store.inbox.seen(worker("worker-2", "8"))
+    assert [(one.name, one.ticket_id) for one in store.inbox.workers()] == [("worker-1", ""), ("worker-2", "8")]
+    assert [one.name for one in store.inbox.workers(within_s=60)] == ["worker-2"]
+    store.inbox.left("worker-2")
+    assert [one.name for one in store.inbox.workers()] == ["worker-1"]
