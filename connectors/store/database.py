@@ -18,6 +18,7 @@ from connectors.store.history import History
 from connectors.store.inbox import Inbox
 from connectors.store.migrations import migrations
 from connectors.store.mirror import Mirror
+from connectors.store.outcomes import Outcomes
 from connectors.store.passages import Passages
 from connectors.store.suggestions import Suggestions
 from connectors.store.tables import Tables
@@ -36,6 +37,7 @@ class Store:
         tables: Whole tables as they are stored.
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
+        outcomes: What became of suggestions.
         examples: What curation kept and dropped.
         passages: The retrieval index.
     """
@@ -70,6 +72,7 @@ class Store:
         self.tables = Tables(self)
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)
+        self.outcomes = Outcomes(self)
         self.examples = Examples(self)
         self.passages = Passages(self)
 
