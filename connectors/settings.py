@@ -169,6 +169,8 @@ class TrainerSettings(_Section):
             first 500 of a group are never cut.
         max_similar_replies: So many versions of one macro or standard text are kept, the newest ones.
         agent_weights: Whether examples of agents with better ratings and fewer come-backs weigh more.
+        own_draft_weight: How much an answer counts that was sent as Deskhand had drafted it, so that the model does not
+            learn from itself; 1 counts it as the team's own.
     """
 
     base_model: str = "bundled:smollm2-135m-instruct"
@@ -199,6 +201,7 @@ class TrainerSettings(_Section):
     max_group_share: float = Field(default=0.5, gt=0, le=1)
     max_similar_replies: int = Field(default=20, ge=1)
     agent_weights: bool = True
+    own_draft_weight: float = Field(default=0.25, gt=0, le=1)
 
     @field_validator("exclude_tags", "exclude_groups", "exclude_agents", "exclude_tickets", mode="before")
     @classmethod

@@ -20,6 +20,7 @@ from connectors.store.migrations import migrations
 from connectors.store.mirror import Mirror
 from connectors.store.outcomes import Outcomes
 from connectors.store.passages import Passages
+from connectors.store.stream_runs import StreamRuns
 from connectors.store.suggestions import Suggestions
 from connectors.store.tables import Tables
 
@@ -34,6 +35,7 @@ class Store:
         mirror: Writes what the helpdesk holds.
         due: Which tickets' comments are still to be read.
         cursors: Where each stream's next sync starts.
+        stream_runs: How each stream's last sync ended.
         tables: Whole tables as they are stored.
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
@@ -69,6 +71,7 @@ class Store:
         self.mirror = Mirror(self)
         self.due = Due(self)
         self.cursors = Cursors(self)
+        self.stream_runs = StreamRuns(self)
         self.tables = Tables(self)
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)

@@ -105,11 +105,6 @@ class Examples(Part):
                     yield author, row["text"]
             last, seen = rows[-1]["place"], seen + len(rows)
 
-    def drafts(self, helpdesk: str, ticket_id: str) -> dict[str, str]:
-        """What we have drafted for a ticket: the text by the customer's comment that it was to answer."""
-        sql = "select turn_id, draft from suggestions where helpdesk = ? and ticket_id = ? and draft != ''"
-        return {row["turn_id"]: row["draft"] for row in self._store.rows(sql, (helpdesk, ticket_id))}
-
     def was_reopened(self, helpdesk: str, ticket_id: str) -> bool | None:
         """Whether a ticket was solved and opened again; None where the helpdesk does not say."""
         sql = "select reopens from ticket_metrics where helpdesk = ? and ticket_id = ?"

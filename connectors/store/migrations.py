@@ -322,12 +322,11 @@ def m012_outcomes(db: Database) -> None:
         not_null={"helpdesk", "ticket_id", "kind", "sent_comment_id", "replied_at", "matched_at"},
     )  # fmt: skip
     db.table("outcomes").create_index(["helpdesk", "replied_at"])
-    db.table("outcomes").create_index(["helpdesk", "ticket_id"])
     db.table("suggestions").create_index(["helpdesk", "created_at"])
     db.table("feedback").create_index(["suggestion_id"])
     db.table("examples").add_column("weight_reason", str, not_null_default="")
     db.table("stream_runs").create(
-        {"helpdesk": str, "stream": str, "ended_at": str, "state": str, "changed": int, "why": str},
+        {"helpdesk": str, "stream": str, "state": str, "why": str, "ended_at": str},
         pk=("helpdesk", "stream"),
     )
     db.table("admins").create(

@@ -133,10 +133,18 @@ class Outcomes(Part):
         row = self._store.row(sql, (helpdesk, since))
         return None if row is None or row["mean"] is None else float(row["mean"])
 
-    def of_ticket(self, helpdesk: str, ticket_id: str) -> dict[str, Outcome]:
-        """A ticket's outcomes by the comment that was sent."""
-        sql = "select * from outcomes where helpdesk = ? and ticket_id = ? order by matched_at"
-        return {row["sent_comment_id"]: Outcome(**row) for row in self._store.rows(sql, (helpdesk, ticket_id))}
+    def own_drafts(self, helpdesk: str, *, most_effort: float) -> dict[str, bool]:
+        """Comments that were sent as they had been drafted, and whether the agent rated the draft as not useful.
+
+        Args:
+            most_effort: Drafts that were edited count up to here.
+        """
+        sql = """select o.sent_comment_id, (select f.action from feedback f
+                     where f.suggestion_id = o.suggestion_id and f.action in ('thumb_up', 'thumb_down')
+                     order by f.id desc limit 1) as thumb
+                 from outcomes o where o.helpdesk = ? and (o.kind = 'as_is' or (o.kind = 'edited' and o.effort <= ?))"""
+        rows = self._store.rows(sql, (helpdesk, most_effort))
+        return {row["sent_comment_id"]: row["thumb"] == "thumb_down" for row in rows}
 
     def _actions(self, helpdesk: str) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}

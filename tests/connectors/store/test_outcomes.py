@@ -130,8 +130,18 @@ def test_an_outcome_is_kept_once(store: Store, say: Any, suggest: Any) -> None:
     assert store.outcomes.save([outcome(kind="ignored", effort=0.9)]) == 0
     assert store.outcomes.get("s70") == outcome(matched_at=store.outcomes.get("s70").matched_at)  # type: ignore[union-attr]
     assert store.outcomes.get("other") is None
-    assert list(store.outcomes.of_ticket(DESK, "7")) == ["71"]
-    assert store.outcomes.of_ticket("other", "7") == {}
+
+
+def test_own_drafts_are_what_was_sent_nearly_as_drafted(store: Store, suggest: Any) -> None:
+    kinds = [("as_is", 0.1), ("edited", 0.05), ("edited", 0.06), ("withheld", 0.0), ("silent", None)]
+    for number, (kind, effort) in enumerate(kinds):
+        store.outcomes.save([outcome(f"s{number}", kind=kind, effort=effort, sent_comment_id=str(number))])
+    assert store.outcomes.own_drafts(DESK, most_effort=0.05) == {"0": False, "1": False}
+    suggest("70", 0, id="s1")
+    store.suggestions.add_feedback("s1", "thumb_down")
+    store.suggestions.add_feedback("s1", "copied")
+    assert store.outcomes.own_drafts(DESK, most_effort=0.05) == {"0": False, "1": True}
+    assert store.outcomes.own_drafts("other", most_effort=1) == {}
 
 
 def test_figures_count_what_was_shown(store: Store) -> None:
