@@ -325,4 +325,5 @@ def m010_switches_and_drafting(db: Database) -> None:
     db.table("told_facts").create_index(["helpdesk", "ticket_id", "turn_id"])
     db.table("suggestions").add_column("silence", str, not_null_default="")
     db.table("suggestions").add_column("alternatives", str, not_null_default="[]")
+    db.table("suggestions").add_column("told_facts", str, not_null_default="[]")
     db.table("suggestions").add_column("unused_facts", str, not_null_default="[]")
