@@ -13,7 +13,7 @@ from connectors import clock
 from connectors.store import outcomes as kinds
 from connectors.store.database import Store
 from connectors.store.outcomes import Answered, Outcome
-from connectors.store.suggestions import SILENT
+from connectors.store.suggestions import SILENT, WITHHELD
 from trainer.curation.signatures import Signatures
 from trainer.evaluation.replies import effort
 from trainer.text import own_words, words
@@ -66,7 +66,7 @@ class Matcher:
             return kinds.SILENT, None
         sent = self._signatures.strip(one.agent_id, own_words(one.reply))
         distance = round(effort(one.draft, sent), 4)
-        if one.state == kinds.WITHHELD:
+        if one.state == WITHHELD:
             return kinds.WITHHELD, distance
         requester = self._store.history.user(self._helpdesk, one.requester_id)
         if unchanged(one.draft, sent, [*self._team, requester.name if requester else ""]):

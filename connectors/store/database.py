@@ -12,6 +12,7 @@ import sqlite_utils
 
 from connectors.errors import StoreError
 from connectors.store.cursors import Cursors
+from connectors.store.drafting import Drafting
 from connectors.store.due import Due
 from connectors.store.examples import Examples
 from connectors.store.history import History
@@ -22,6 +23,7 @@ from connectors.store.outcomes import Outcomes
 from connectors.store.passages import Passages
 from connectors.store.stream_runs import StreamRuns
 from connectors.store.suggestions import Suggestions
+from connectors.store.switches import Switches
 from connectors.store.tables import Tables
 
 BUSY_TIMEOUT_S = 15.0
@@ -40,6 +42,8 @@ class Store:
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
         outcomes: What became of suggestions.
+        drafting: Drafts on their way, and the facts that agents told for them.
+        switches: Settings that are changed while the plugin runs.
         examples: What curation kept and dropped.
         passages: The retrieval index.
     """
@@ -76,6 +80,8 @@ class Store:
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)
         self.outcomes = Outcomes(self)
+        self.drafting = Drafting(self)
+        self.switches = Switches(self)
         self.examples = Examples(self)
         self.passages = Passages(self)
 
