@@ -149,7 +149,7 @@ def test_what_was_given_up_is_there_for_a_person_to_see(store: Store) -> None:
     for number in range(3):
         store.inbox.put(DESK, f"d{number}", str(number))
         store.inbox.bury(take(store), "w1", error=f"reason {number}")
-    assert [(row["ticket_id"], row["attempts"], row["error"]) for row in store.inbox.errors(limit=2)] == [
+    assert [(one.ticket_id, one.attempts, one.error) for one in store.inbox.dead(limit=2)] == [
         ("2", 1, "reason 2"),
         ("1", 1, "reason 1"),
     ]
