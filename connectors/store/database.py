@@ -11,6 +11,7 @@ from typing import Any
 import sqlite_utils
 
 from connectors.errors import StoreError
+from connectors.store.admins import Admins
 from connectors.store.cursors import Cursors
 from connectors.store.drafting import Drafting
 from connectors.store.due import Due
@@ -21,6 +22,7 @@ from connectors.store.migrations import migrations
 from connectors.store.mirror import Mirror
 from connectors.store.outcomes import Outcomes
 from connectors.store.passages import Passages
+from connectors.store.review import Review
 from connectors.store.stream_runs import StreamRuns
 from connectors.store.suggestions import Suggestions
 from connectors.store.switches import Switches
@@ -42,10 +44,12 @@ class Store:
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
         outcomes: What became of suggestions.
+        review: Suggestions and outcomes together, for figures and lists.
         drafting: Drafts on their way, and the facts that agents told for them.
         switches: Settings that are changed while the plugin runs.
         examples: What curation kept and dropped.
         passages: The retrieval index.
+        admins: Who may open the dashboard.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -80,10 +84,12 @@ class Store:
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)
         self.outcomes = Outcomes(self)
+        self.review = Review(self)
         self.drafting = Drafting(self)
         self.switches = Switches(self)
         self.examples = Examples(self)
         self.passages = Passages(self)
+        self.admins = Admins(self)
 
     def _configure(self) -> None:
         self._db.enable_wal()
