@@ -37,8 +37,8 @@ class Field:
 SHARES = (
     Field(
         "shadow_share", "Shadow share, in percent",
-        "On this share of the tickets the draft is made and kept, but shown to no agent: how good they are without it "
-        "is what it is compared with.",
+        "On this share of the tickets the draft is made and kept, but shown to no agent: without that, nobody can say "
+        "whether agents edit less because of the draft.",
     ),
     Field(
         "max_effort", "Highest predicted edit effort, in percent",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +37,7 @@ PAGES = {
     "model": f"/admin/models/{NEW}",
     "confirm": f"/admin/models/{OLD}/promote",
     "curation": "/admin/curation",
+    "ticket": "/admin/curation/ticket?id=7001",
     "settings": "/admin/settings",
     "missing": "/admin/nothing",
 }
@@ -145,14 +145,83 @@ def test_nobody_gets_in_without_the_password_and_everybody_where_they_wanted_to(
 def test_every_page_fits_and_axe_finds_nothing(visit: Callable[..., Any], width: int, scheme: str) -> None:
     source = axe_source()
     page = visit(width, color_scheme=scheme)
+    problems: dict[str, list[str]] = {}
     for name, path in PAGES.items():
         page.goto(path)
         overflow = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, name
+        if overflow > 0:
+            problems[name] = [f"scrolls sideways by {overflow} px"]
         if os.environ.get("DESKHAND_SHOTS"):
             folder = Path(os.environ["DESKHAND_SHOTS"])
             page.screenshot(path=str(folder / f"dashboard-{name}-{width}-{scheme}.png"), full_page=True)
         page.evaluate(source)
         found = page.evaluate("async () => (await axe.run(document, {preload: false})).violations")
-        lines = [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
-        assert lines == [], name
+        if found:
+            problems[f"{name}, axe"] = [
+                f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found
+            ]
+    assert problems == {}
+
+
+def test_a_version_goes_live_by_the_keyboard_alone(visit: Callable[..., Any], home: Path) -> None:
+    page = visit()
+    page.goto("/admin/models")
+    promote = page.get_by_role("link", name=f"Promote {OLD}")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if promote.evaluate("one => one === document.activeElement"):
+            break
+    ring = "one => getComputedStyle(one).outlineStyle"
+    assert promote.evaluate(ring) == "solid", "where the focus is can be seen"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=f"Promote {OLD}?")).to_be_visible()
+    page.get_by_role("button", name="Promote").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("This version is live")
+    assert Registry(home / "models").live().version == OLD  # type: ignore[union-attr]
+    page.get_by_role("link", name=f"Roll back to {NEW}").click()
+    page.get_by_role("button", name="Roll back").click()
+    expect(page.get_by_role("row", name=NEW).first).to_contain_text("live")
+    page.goto(f"/admin/models/{NEW}")
+    page.get_by_role("link", name="Evaluation report").click()
+    expect(page.get_by_role("heading", name="Report")).to_be_visible()
+
+
+def test_a_wrong_setting_is_said_beside_its_field_and_the_rest_stays(visit: Callable[..., Any], home: Path) -> None:
+    page = visit(390, 844)
+    page.goto("/admin/settings")
+    share = page.get_by_label("Shadow share, in percent")
+    share.fill("a tenth")
+    page.get_by_label("FIN").select_option("routes only")
+    page.get_by_role("button", name="Save").click()
+    expect(share).to_have_attribute("aria-invalid", "true")
+    expect(share).to_have_value("a tenth")
+    expect(page.get_by_text("Give a number from 0 to 100")).to_be_visible()
+    expect(page.get_by_label("FIN")).to_have_value("route")
+    shot(page, "dashboard-settings-wrong-390")
+    share.fill("10")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved")
+    with Store(home / "deskhand.db") as store:
+        assert store.switches.all() == {"shadow_share": 0.1, "groups": {"2104": "route"}}
+
+
+def test_a_dead_letter_goes_back_into_the_queue(visit: Callable[..., Any], home: Path) -> None:
+    page = visit()
+    page.goto("/admin/inbox")
+    page.get_by_role("button", name="Try again, ticket 8002").click()
+    expect(page.get_by_role("status")).to_have_text("Back in the queue.")
+    expect(page.get_by_role("table", name="Open rows")).to_contain_text("8002")
+
+
+def test_from_a_figure_to_a_draft_beside_what_was_sent(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.goto("/admin/")
+    page.get_by_role("link", name="Suggestions").click()
+    page.get_by_label("Outcome").select_option("edited")
+    page.get_by_label("Group").select_option("FIN")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("link", name=SPECIAL).click()
+    expect(page.locator("del")).to_contain_text(["Marked so", "[name]"])
+    expect(page.locator("ins").nth(1)).to_have_text("<b>Oss</b>")
+    assert "parcel" not in page.url

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from connectors import clock
 from connectors.records import Comment, Group, Ticket, User
 from connectors.store.database import Store
+from connectors.store.examples import Example
 from connectors.store.inbox import WorkerState
 from connectors.store.suggestions import Claim, Route, Source, Suggestion
 from trainer.outcomes import match
@@ -37,13 +38,16 @@ def fill(store: Store, desk: str, *, weeks: int = 12, a_week: int = 8, version: 
     store.mirror.save(desk, [*people, Group("2101", "TRK1", "Parcels"), Group("2104", "FIN", "Money")])
     now = datetime.now(UTC)
     number = 8000
-    for week in range(weeks):
-        for _ in range(a_week):
-            number += 1
-            at = now - timedelta(weeks=weeks - week, hours=-luck.randrange(1, 160))
-            _ticket(store, desk, str(number), at, luck, version if week > weeks // 2 else "v20261001-060000")
-    _special(store, desk, now, version)
+    with store.transaction():
+        for week in range(weeks):
+            for _ in range(a_week):
+                number += 1
+                at = now - timedelta(weeks=weeks - week, hours=-luck.randrange(1, 160))
+                _ticket(store, desk, str(number), at, luck, version if week > weeks // 2 else "v20261001-060000")
+        _special(store, desk, now, version)
     match(store, desk)
+    store.examples.replace(desk, [_example(desk, number) for number in range(40)])
+    store.examples.freeze(desk, ["7001", "7002"])
     for name, ticket in (("w1", "8001"), ("w2", "")):
         store.inbox.seen(WorkerState(f"host-{name}", 4711, "host", version, ticket, clock.now(), time.time()))
     for row in range(3):
@@ -92,6 +96,19 @@ def _ticket(store: Store, desk: str, key: str, at: datetime, luck: random.Random
         store.suggestions.add_feedback(f"s{key}", "thumb_down", "the wrong depot")
     elif state == "shown" and sent == draft:
         store.suggestions.add_feedback(f"s{key}", "inserted")
+
+
+def _example(desk: str, number: int) -> Example:
+    dropped = number % 5 == 0
+    own = number % 7 == 1
+    return Example(
+        desk, str(7000 + number), f"{7000 + number}2", 0, not dropped,
+        "rated bad by the customer" if dropped else "", 0.0 if dropped else 0.25 if own else 1.0,
+        "" if dropped else "Subject: Help\n\nCustomer: Where is {{order_number}}?",
+        "" if dropped else "Hi {{requester.first_name}}, it is in Ghent.", "nl" if number % 4 == 1 else "en", "2101",
+        "90", "5001", f"2026-04-{1 + number % 28:02}T09:00:00Z", number != 3,
+        "sent as Deskhand had drafted it" if own and not dropped else "",
+    )  # fmt: skip
 
 
 def _special(store: Store, desk: str, now: datetime, version: str) -> None:
