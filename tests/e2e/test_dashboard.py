@@ -98,7 +98,8 @@ def visit(browser: Any, server: str) -> Iterator[Callable[..., Any]]:
             options["storage_state"] = state
         made = browser.new_context(viewport={"width": width, "height": height}, base_url=server, **options)
         contexts.append(made)
-        made.set_default_timeout(WAIT_MS)
+        # axe and the server share a machine with the other tests.
+        made.set_default_timeout(4 * WAIT_MS)
         page = made.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if "Content Security" in line.text else None)
