@@ -50,6 +50,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "token": ("token",),
 }
 
+GroupMode = Literal["off", "route", "draft"]
+
 
 def auths_of(kind: str) -> tuple[Auth, ...]:
     """How a kind of helpdesk can be signed in to, its default first."""
@@ -169,6 +171,8 @@ class TrainerSettings(_Section):
             first 500 of a group are never cut.
         max_similar_replies: So many versions of one macro or standard text are kept, the newest ones.
         agent_weights: Whether examples of agents with better ratings and fewer come-backs weigh more.
+        own_draft_weight: How much an answer counts that was sent as Deskhand had drafted it, so that the model does not
+            learn from itself; 1 counts it as the team's own.
     """
 
     base_model: str = "bundled:smollm2-135m-instruct"
@@ -199,6 +203,7 @@ class TrainerSettings(_Section):
     max_group_share: float = Field(default=0.5, gt=0, le=1)
     max_similar_replies: int = Field(default=20, ge=1)
     agent_weights: bool = True
+    own_draft_weight: float = Field(default=0.25, gt=0, le=1)
 
     @field_validator("exclude_tags", "exclude_groups", "exclude_agents", "exclude_tickets", mode="before")
     @classmethod
@@ -208,6 +213,8 @@ class TrainerSettings(_Section):
 
 class PluginSettings(_Section):
     """The server that the helpdesk talks to.
+
+    What the worker decides by can be changed while it runs, too: see `plugin.switches`.
 
     Attributes:
         public_url: How the helpdesk reaches us, such as `https://deskhand.acme.example`.
@@ -219,6 +226,9 @@ class PluginSettings(_Section):
             thresholds, which come from `router_precision`, are mostly stricter; this floor is what holds where a model
             has none, such as one that was trained before there were thresholds.
         max_effort: Drafts of which more than this share of words will probably be changed are not shown; 1 shows all.
+        shadow_share: On this share of tickets the draft is made and kept, but shown to nobody, for comparison.
+        groups: By group id: `off` (nothing at all), `route` (no drafts) or `draft`, which is what a missing group gets.
+        chat_note: Whether chat tickets get notes; without, a chat's drafts are in the sidebar only.
         web_processes: Processes that take requests. With one of these and one worker, both are threads of one process.
         workers: Processes that draft; each loads a model of its own. 0 leaves them to `deskhand work`.
         lease_s: How long after the last sign of life of a worker its ticket may be taken over; a sign comes three times
@@ -241,6 +251,9 @@ class PluginSettings(_Section):
     intake_groups: tuple[str, ...] = ()
     min_route_probability: float = Field(default=0.4, ge=0, le=1)
     max_effort: float = Field(default=0.95, ge=0, le=1)
+    shadow_share: float = Field(default=0.0, ge=0, le=1)
+    groups: dict[str, GroupMode] = Field(default_factory=dict)
+    chat_note: bool = False
     web_processes: int = Field(default=1, ge=1, le=64)
     workers: int = Field(default=1, ge=0, le=64)
     lease_s: float = Field(default=60.0, ge=1)

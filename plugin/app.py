@@ -13,6 +13,7 @@ from connectors.helpdesk import Helpdesk
 from connectors.settings import Settings
 from plugin import health, sidebar, webhook
 from plugin.context import Context, attach, context
+from plugin.dashboard import pages as dashboard
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def create_app(settings: Settings, helpdesk: Helpdesk) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.plugin.max_body_bytes
     attach(app, Context(settings, helpdesk))
     app.url_map.converters["ticket"] = sidebar.TicketId
-    for blueprint in (webhook.blueprint, sidebar.blueprint, health.blueprint):
+    for blueprint in (webhook.blueprint, sidebar.blueprint, health.blueprint, dashboard.blueprint):
         app.register_blueprint(blueprint)
 
     @app.errorhandler(HTTPException)

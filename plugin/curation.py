@@ -44,12 +44,13 @@ def show_ticket(store: Store, helpdesk: str, ticket_id: str, *, as_json: bool) -
     examples = store.examples.of_ticket(helpdesk, ticket_id)
     if as_json:
         frozen = ticket_id in store.examples.frozen(helpdesk)
-        fields = ("kept", "reason", "weight", "language", "route_label")
+        fields = ("kept", "reason", "weight", "weight_reason", "language", "route_label")
         turns = [{"answer": one.comment_id} | {name: getattr(one, name) for name in fields} for one in examples]
         show_json({"ticket": ticket_id, "why": explain(store, helpdesk, ticket_id), "frozen": frozen, "answers": turns})
         return
     for one in examples:
-        show(f"answer {one.comment_id}: " + (f"in, weight {one.weight:.2f}" if one.kept else f"out, {one.reason}"))
+        why = f": {one.weight_reason}" if one.weight_reason else ""
+        show(f"answer {one.comment_id}: " + (f"in, weight {one.weight:.2f}{why}" if one.kept else f"out, {one.reason}"))
     if any(one.kept and not one.route_label for one in examples):
         show("it probably stands in a wrong group: routing does not learn from it")
     if ticket_id in store.examples.frozen(helpdesk):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from connectors.errors import FatalError, RetriableError
+from connectors.errors import DeskhandError, FatalError, RetriableError, StoreError
 from connectors.helpdesk import Helpdesk
 from connectors.lock import exclusive
 from connectors.settings import Settings
 from connectors.store.database import Store
-from connectors.sync.engine import sync
+from connectors.sync.engine import chosen, sync
 from connectors.sync.preview import preview
 from connectors.sync.summary import SyncSummary
 from plugin.console import show, show_json
@@ -31,19 +32,25 @@ def run(
     only: Collection[str],
     as_json: bool,
 ) -> None:
-    """Syncs and prints the summary; exits with 75 where a stream or ticket could not be finished this time.
+    """Syncs, compares what was sent with what was suggested, and prints the summary.
+
+    Exits with 75 where a stream or ticket could not be finished this time.
 
     Raises:
         LockedError: Another sync is at work in this home.
         FatalError: No tickets could be read at all.
     """
     with exclusive(settings.home, "sync"), Store(settings.database_path) as store, bar:
-        summary = sync(helpdesk, store, full=full, since=since, only=only, progress=bar.update)
+        summary = _sync(helpdesk, store, bar, full=full, since=since, only=only)
+        outcomes = _match(store, helpdesk.name)
         counts = store.history.counts(helpdesk.name)
     if as_json:
-        show_json(vars(summary) | {"stored": counts} | traffic(helpdesk))
+        show_json(vars(summary) | {"stored": counts, "outcomes": outcomes} | traffic(helpdesk))
     else:
         _show(summary, counts)
+        if outcomes:
+            said = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in outcomes.most_common())
+            show(f"what became of {outcomes.total()} suggestions: {said}")
         sent = traffic(helpdesk)
         show(
             f"{sent['requests_made']:.0f} requests, {sent['retries']:.0f} repeated, {sent['waited_s']:.0f} s waited, "
@@ -53,6 +60,27 @@ def run(
         raise FatalError(f"no tickets could be read: {why}", hint="use an admin's credential: deskhand init")
     if summary.failed:
         sys.exit(RetriableError.exit_code)
+
+
+def _sync(helpdesk: Helpdesk, store: Store, bar: Bar, *, full: bool, since: int, only: Collection[str]) -> SyncSummary:
+    """Syncs, and keeps how it went for the dashboard."""
+    name = helpdesk.name
+    try:
+        summary = sync(helpdesk, store, full=full, since=since, only=only, progress=bar.update)
+    except StoreError:
+        raise  # nothing can be kept there now
+    except DeskhandError as error:
+        store.stream_runs.stopped(name, str(error))
+        raise
+    store.stream_runs.save(name, chosen(helpdesk, only), skipped=summary.skipped, failed=summary.failed)
+    return summary
+
+
+def _match(store: Store, helpdesk: str) -> Counter[str]:
+    # Imported here: it brings numpy and scikit-learn, and `deskhand --help` and the streams need neither.
+    from trainer.outcomes import match
+
+    return match(store, helpdesk)
 
 
 def traffic(helpdesk: Helpdesk) -> dict[str, float]:

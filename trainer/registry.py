@@ -2,6 +2,7 @@
 
     models/
       live.json                    which version serves, which served before, who promoted it and when
+      promotions.jsonl             every promotion and rollback, a line each
       forgotten.json               which versions were trained on tickets of customers who were forgotten since
       v20261124-081500/            adapter/  heads/  route.json  route.safetensors  confidence.json  tickets.json
                                    report.json  report.html  samples.json  manifest.json
@@ -17,7 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from connectors.errors import ModelError
 
 MANIFEST = "manifest.json"
 TICKETS = "tickets.json"
+PROMOTIONS = "promotions.jsonl"
 # For people, with texts of tickets in them: not needed to serve, and changed when a customer is to be forgotten.
 DOCUMENTS = ("samples.json", "report.html")
 _PARTIAL = ".partial-"
@@ -132,18 +134,25 @@ class Registry:
         Raises:
             ModelError: No such version, or a file is missing or changed.
         """
-        folder = self.path(version)
+        manifest = self.facts(version)
+        for name, expected in manifest.files.items():
+            path = self.path(version) / name
+            if not path.is_file() or _sha256(path) != expected:
+                raise ModelError(f"{version}: {name} is missing or was changed", hint="run: deskhand rollback")
+        return manifest
+
+    def facts(self, version: str) -> Manifest:
+        """The manifest of a version as it stands there: for a list of many, whose files take seconds to check.
+
+        Raises:
+            ModelError: No such version.
+        """
         try:
-            manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+            return Manifest(**json.loads((self.path(version) / MANIFEST).read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise ModelError(f"there is no version '{version}'", hint="see: deskhand models") from None
         except (ValueError, TypeError) as error:
             raise ModelError(f"the manifest of {version} cannot be read", hint="run: deskhand rollback") from error
-        for name, expected in manifest.files.items():
-            path = folder / name
-            if not path.is_file() or _sha256(path) != expected:
-                raise ModelError(f"{version}: {name} is missing or was changed", hint="run: deskhand rollback")
-        return manifest
 
     def path(self, version: str) -> Path:
         """A version's folder.
@@ -178,7 +187,21 @@ class Registry:
         previous = now.previous if now and now.version == version else now.version if now else None
         live = Live(version, previous, clock.now(), by)
         _write_json(self.folder / "live.json", asdict(live))
+        with (self.folder / PROMOTIONS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(live)) + "\n")
         return live
+
+    def promotions(self) -> list[Live]:
+        """Every promotion and rollback, newest first; a line that cannot be read is left out."""
+        try:
+            lines = (self.folder / PROMOTIONS).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in reversed(lines):
+            with suppress(ValueError, TypeError):
+                found.append(Live(**json.loads(line)))
+        return found
 
     @staticmethod
     def write_tickets(folder: Path, ticket_ids: Iterable[str]) -> None:

@@ -11,15 +11,21 @@ from typing import Any
 import sqlite_utils
 
 from connectors.errors import StoreError
+from connectors.store.admins import Admins
 from connectors.store.cursors import Cursors
+from connectors.store.drafting import Drafting
 from connectors.store.due import Due
 from connectors.store.examples import Examples
 from connectors.store.history import History
 from connectors.store.inbox import Inbox
 from connectors.store.migrations import migrations
 from connectors.store.mirror import Mirror
+from connectors.store.outcomes import Outcomes
 from connectors.store.passages import Passages
+from connectors.store.review import Review
+from connectors.store.stream_runs import StreamRuns
 from connectors.store.suggestions import Suggestions
+from connectors.store.switches import Switches
 from connectors.store.tables import Tables
 
 BUSY_TIMEOUT_S = 15.0
@@ -33,11 +39,17 @@ class Store:
         mirror: Writes what the helpdesk holds.
         due: Which tickets' comments are still to be read.
         cursors: Where each stream's next sync starts.
+        stream_runs: How each stream's last sync ended.
         tables: Whole tables as they are stored.
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
+        outcomes: What became of suggestions.
+        review: Suggestions and outcomes together, for figures and lists.
+        drafting: Drafts on their way, and the facts that agents told for them.
+        switches: Settings that are changed while the plugin runs.
         examples: What curation kept and dropped.
         passages: The retrieval index.
+        admins: Who may open the dashboard.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -67,11 +79,17 @@ class Store:
         self.mirror = Mirror(self)
         self.due = Due(self)
         self.cursors = Cursors(self)
+        self.stream_runs = StreamRuns(self)
         self.tables = Tables(self)
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)
+        self.outcomes = Outcomes(self)
+        self.review = Review(self)
+        self.drafting = Drafting(self)
+        self.switches = Switches(self)
         self.examples = Examples(self)
         self.passages = Passages(self)
+        self.admins = Admins(self)
 
     def _configure(self) -> None:
         self._db.enable_wal()

@@ -24,6 +24,7 @@ class Example:
         reason: Why it was dropped; empty where it was kept.
         weight: How often it counts in training; above 1 where one example stands for several alike.
         route_label: Whether routing may learn from its group; False where the ticket probably stands in a wrong one.
+        weight_reason: Why it weighs less than its agent's other answers; empty where it does not.
     """
 
     helpdesk: str
@@ -41,6 +42,7 @@ class Example:
     agent_id: str
     created_at: str
     route_label: bool = True
+    weight_reason: str = ""
 
 
 class Examples(Part):
@@ -69,6 +71,33 @@ class Examples(Part):
         sql = """select reason, count(*) as n from examples where helpdesk = ? and kept = 0
                  group by reason order by n desc, reason"""
         return {row["reason"]: row["n"] for row in self._store.rows(sql, (helpdesk,))}
+
+    def kept_counts(self, helpdesk: str) -> dict[str, int]:
+        """How many are kept, by language, most first."""
+        sql = """select language, count(*) as n from examples where helpdesk = ? and kept = 1
+                 group by language order by n desc, language"""
+        return {row["language"]: row["n"] for row in self._store.rows(sql, (helpdesk,))}
+
+    def weight_reasons(self, helpdesk: str) -> dict[str, int]:
+        """How many are kept and weigh less, by why, most first."""
+        sql = """select weight_reason, count(*) as n from examples
+                 where helpdesk = ? and kept = 1 and weight_reason != '' group by weight_reason order by n desc"""
+        return {row["weight_reason"]: row["n"] for row in self._store.rows(sql, (helpdesk,))}
+
+    def listed(
+        self, helpdesk: str, *, kept: bool | None = None, reason: str = "", page: int = 1, size: int = 25
+    ) -> list[Example]:
+        """Examples, newest tickets first; a page and one more, which says whether there is another.
+
+        Args:
+            reason: Why they were dropped, or why they weigh less.
+        """
+        sql = """select * from examples where helpdesk = :desk and (:kept is null or kept = :kept)
+                 and (:reason = '' or reason = :reason or weight_reason = :reason)
+                 order by created_at desc, ticket_id, turn limit :size offset :skip"""
+        values = {"desk": helpdesk, "kept": None if kept is None else int(kept), "reason": reason}
+        rows = self._store.rows(sql, values | {"size": size + 1, "skip": (page - 1) * size})
+        return [_example(row) for row in rows]
 
     def verdict(self, helpdesk: str, ticket_id: str) -> list[tuple[str, bool, str]]:
         """For one ticket: each answered turn's comment id, whether it is kept, and why not."""
@@ -102,11 +131,6 @@ class Examples(Part):
                     had[author] = had.get(author, 0) + 1
                     yield author, row["text"]
             last, seen = rows[-1]["place"], seen + len(rows)
-
-    def drafts(self, helpdesk: str, ticket_id: str) -> dict[str, str]:
-        """What we have drafted for a ticket: the text by the customer's comment that it was to answer."""
-        sql = "select turn_id, draft from suggestions where helpdesk = ? and ticket_id = ? and draft != ''"
-        return {row["turn_id"]: row["draft"] for row in self._store.rows(sql, (helpdesk, ticket_id))}
 
     def was_reopened(self, helpdesk: str, ticket_id: str) -> bool | None:
         """Whether a ticket was solved and opened again; None where the helpdesk does not say."""

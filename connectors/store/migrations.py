@@ -321,3 +321,55 @@ def m009_durable_inbox(db: Database) -> None:
                name text primary key, pid integer not null, host text not null, version text not null,
                ticket_id text not null, started_at text not null, seen_s real not null)"""
     )
+
+
+@migrations()
+def m010_switches_and_drafting(db: Database) -> None:
+    """Settings that change at run time, drafts on their way, what agents told, and why a suggestion is silent."""
+    db.table("switches").create({"name": str, "value": str, "changed_at": str, "changed_by": str}, pk="name")
+    db.table("switch_changes").create(
+        {"id": int, "name": str, "value": str, "changed_at": str, "changed_by": str}, pk="id"
+    )
+    db.table("drafting").create(
+        {"helpdesk": str, "ticket_id": str, "turn_id": str, "text": str}, pk=("helpdesk", "ticket_id")
+    )
+    db.table("told_facts").create(
+        {"id": int, "helpdesk": str, "ticket_id": str, "turn_id": str, "fact": str, "told_at": str}, pk="id"
+    )
+    db.table("told_facts").create_index(["helpdesk", "ticket_id", "turn_id"])
+    db.table("suggestions").add_column("silence", str, not_null_default="")
+    db.table("suggestions").add_column("alternatives", str, not_null_default="[]")
+    db.table("suggestions").add_column("told_facts", str, not_null_default="[]")
+    db.table("suggestions").add_column("unused_facts", str, not_null_default="[]")
+
+
+@migrations()
+def m012_outcomes(db: Database) -> None:
+    """What became of suggestions, how syncs ended, why an example weighs less, and who may open the dashboard."""
+    db.table("outcomes").create(
+        {
+            "suggestion_id": str, "helpdesk": str, "ticket_id": str, "kind": str, "effort": float,
+            "sent_comment_id": str, "agent_id": str, "group_id": str, "replied_at": str, "reply_s": int,
+            "matched_at": str,
+        },
+        pk="suggestion_id",
+        not_null={"helpdesk", "ticket_id", "kind", "sent_comment_id", "replied_at", "matched_at"},
+    )  # fmt: skip
+    db.table("outcomes").create_index(["helpdesk", "replied_at"])
+    db.table("suggestions").create_index(["helpdesk", "created_at"])
+    db.table("feedback").create_index(["suggestion_id"])
+    db.table("examples").add_column("weight_reason", str, not_null_default="")
+    db.table("stream_runs").create(
+        {"helpdesk": str, "stream": str, "state": str, "why": str, "ended_at": str},
+        pk=("helpdesk", "stream"),
+    )
+    db.table("admins").create(
+        {"name": str, "password_hash": str, "created_at": str, "changed_at": str}, pk="name", not_null={"password_hash"}
+    )
+    db.table("admin_sessions").create(
+        {"id_hash": str, "admin": str, "csrf": str, "created_at": float, "seen_at": float},
+        pk="id_hash",
+        foreign_keys=[("admin", "admins", "name")],
+    )
+    db.table("login_failures").create({"id": int, "subject": str, "at": float}, pk="id")
+    db.table("login_failures").create_index(["subject", "at"])

@@ -93,6 +93,10 @@ def _serve_here(settings: Settings, asked: StopSignals, fd: int | None) -> None:
     with Serving(settings, connect(settings), for_worker, listener=listener) as serving:
         if listener is None:
             say(f"listening on {serving.url}")
+            with open_store(settings) as store:
+                accounts = store.admins.all()
+            hint = "" if accounts else "; it has no account yet, make one by: deskhand admin add NAME"
+            say(f"the dashboard is at {serving.url}/admin/{hint}")
         serving.wait(asked)
 
 

@@ -7,7 +7,7 @@ what is too short to show how the team writes, and what is there already, all te
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rapidfuzz import fuzz
@@ -32,9 +32,8 @@ from trainer.text import in_another_language, language_of
 SAME_REPLY_SIMILARITY = 96.0
 STANDARD_TEXT_SIMILARITY = 80.0
 MAX_WEIGHT = 3.0
-# What was sent as we had drafted it teaches the model little but its own habits.
-OWN_DRAFT_SIMILARITY = 95.0
-OWN_DRAFT_WEIGHT = 0.3
+# What was sent as we had drafted it, or with a word or two changed, teaches the model little but its own habits.
+OWN_DRAFT_EFFORT = 0.05
 # No group is cut to fewer examples than this: `max_group_share` is for large desks.
 LEAST_PER_GROUP = 500
 # Below these, a language is not one that the desk writes in, but a mistake of the detector's or a guest.
@@ -45,6 +44,8 @@ SAME_MACRO = "a macro pasted unchanged stands for it elsewhere"
 STANDARD_TEXT = "enough versions of this standard text are in"
 GROUP_FULL = "its group has its share already"
 RARE_LANGUAGE = "in a language that the desk hardly uses"
+OWN_DRAFT = "sent as Deskhand had drafted it"
+DISLIKED_DRAFT = "sent as Deskhand had drafted it, and rated as not useful"
 AGENT_EXCLUDED = "excluded by [trainer] exclude_agents"
 
 
@@ -96,11 +97,12 @@ def curate(
     _cap_standard_texts(examples, frozen, settings.max_similar_replies)
     _cap_groups(examples, frozen, settings.max_group_share)
     _doubt_groups(examples, settings.seed)
-    _weigh(examples, report.agents if settings.agent_weights else [], curator.own_drafts)
+    _weigh(examples, report.agents if settings.agent_weights else [])
+    _weigh_own_drafts(examples, curator.own_drafts, settings.own_draft_weight)
     kept = [example for example in examples if example.kept]
     report.kept = len(kept)
     report.dropped = Counter(example.reason for example in examples if not example.kept)
-    report.own_drafts = sum(example.comment_id in curator.own_drafts for example in kept)
+    report.own_drafts = sum(example.weight_reason == OWN_DRAFT for example in kept)
     report.doubted_groups = sum(example.turn == 0 and not example.route_label for example in kept)
     report.languages = Counter(example.language for example in kept)
     store.examples.replace(helpdesk, examples)
@@ -134,7 +136,7 @@ class _Curator:
         self._signatures = Signatures.of_desk(store, helpdesk)
         self.exclusions = Exclusions.of(settings, store.history.groups(helpdesk), self._team)
         self.agents = Agents()
-        self.own_drafts: set[str] = set()
+        self.own_drafts = store.outcomes.own_drafts(helpdesk, most_effort=OWN_DRAFT_EFFORT)
 
     def examples_of(self, ticket: Ticket) -> Iterator[Example]:
         turns = self._store.history.turns(self._helpdesk, ticket.id)
@@ -152,16 +154,12 @@ class _Curator:
         if not pairs:
             yield self._unanswered(ticket, reason or rules.UNANSWERED, turns)
             return
-        drafts = self._store.examples.drafts(self._helpdesk, ticket.id)
         reopened = self._store.examples.was_reopened(self._helpdesk, ticket.id) is not False
         for number, (before, answer) in enumerate(pairs):
             back = reopened and rules.came_back(answer, found[found.index(answer) + 1 :])
             if not reason:
                 self.agents.add(answer.author_id, satisfaction=ticket.satisfaction, came_back=back)
             verdict = reason or self._turn_reason(ticket, before, answer, back)
-            draft = drafts.get(before[-1].comment_id)
-            if draft and fuzz.ratio(draft.split(), answer.text.split()) >= OWN_DRAFT_SIMILARITY:
-                self.own_drafts.add(answer.comment_id)
             if verdict:
                 yield self._dropped(ticket, number, answer, verdict)
             else:
@@ -170,6 +168,9 @@ class _Curator:
     def _turn_reason(self, ticket: Ticket, before: Sequence[Block], answer: Block, came_back: bool) -> str:
         if answer.author_id in self.exclusions.agents:
             return AGENT_EXCLUDED
+        # The words are the model's, and the agent did not like them. What an agent wrote instead is as good as any.
+        if self.own_drafts.get(answer.comment_id):
+            return DISLIKED_DRAFT
         if ticket.satisfaction == "bad":
             return rules.RATED_BAD
         if reason := rules.reply_reason(answer.text):
@@ -276,14 +277,19 @@ def _doubt_groups(examples: list[Example], seed: int) -> None:
             examples[place] = replace(example, route_label=False)
 
 
-def _weigh(examples: list[Example], agents: Sequence[AgentQuality], own_drafts: set[str]) -> None:
+def _weigh(examples: list[Example], agents: Sequence[AgentQuality]) -> None:
     weight_of = {agent.agent_id: agent.weight for agent in agents}
     for place, example in enumerate(examples):
         factor = weight_of.get(example.agent_id, 1.0)
-        if example.comment_id in own_drafts:
-            factor *= OWN_DRAFT_WEIGHT
         if example.kept and factor != 1.0:
             examples[place] = replace(example, weight=round(example.weight * factor, 4))
+
+
+def _weigh_own_drafts(examples: list[Example], own_drafts: Collection[str], weight: float) -> None:
+    for place, example in enumerate(examples):
+        if example.kept and example.comment_id in own_drafts:
+            less = round(example.weight * weight, 4)
+            examples[place] = replace(example, weight=less, weight_reason=OWN_DRAFT)
 
 
 def _newest_first(examples: Sequence[Example], frozen: frozenset[str]) -> list[int]:

@@ -30,8 +30,8 @@ class Split:
     Attributes:
         evaluation: The frozen tickets and, newer than all that is trained on, those that come on top.
         at: The moment of the split: evaluation tickets that are not frozen were created at or after it.
-        left_out: Examples that are in neither: newer ones whose customer or text is in training, and older ones whose
-            customer or text is among the frozen.
+        left_out: Examples that are in neither: newer ones whose customer or text is in training or that were sent as
+            Deskhand had drafted them, and older ones whose customer or text is among the frozen.
         frozen: Ids of the frozen tickets that are in `evaluation`.
     """
 
@@ -112,7 +112,8 @@ def split_by_time(
     if not train:
         raise NotEnoughDataError("all tickets were created at one moment: nothing is older than the rest")
     newer = [example for example in examples if example.created_at >= at and example.ticket_id not in frozen]
-    on_top = _apart(newer, train)
+    # What was sent as one of the arms had drafted it would measure that arm against its own words.
+    on_top = _apart([example for example in newer if not example.weight_reason], train)
     evaluation = sorted([*judges, *on_top], key=lambda one: (one.created_at, one.ticket_id, one.turn))
     if not evaluation:
         raise NotEnoughDataError(

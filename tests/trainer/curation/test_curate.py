@@ -16,10 +16,13 @@ from connectors.records import Comment, Group, Macro, Thread, Ticket, TicketMetr
 from connectors.settings import TrainerSettings
 from connectors.store.database import Store
 from connectors.store.examples import Example
+from connectors.store.outcomes import Outcome
 from connectors.store.suggestions import Suggestion
 from trainer.curation import curate as curation
 from trainer.curation.curate import (
+    DISLIKED_DRAFT,
     GROUP_FULL,
+    OWN_DRAFT,
     RARE_LANGUAGE,
     SAME_MACRO,
     SAME_REPLY,
@@ -476,14 +479,37 @@ def test_a_macro_pasted_unchanged_is_called_so(curated: Curated, empty_store: St
     assert dict(curated({}, {}, {"answer": RIGHT}, {"answer": RIGHT}).dropped) == {SAME_MACRO: 1, SAME_REPLY: 1}
 
 
-@pytest.mark.parametrize(("sent", "weight"), [(ANSWER, 0.3), (ANSWER + "\n\nBring your code to the shop.", 1.0)])
+def _outcome(store: Store, kind: str, effort: float) -> None:
+    """Ticket 1 had a draft for its customer's first message, and this is what became of it."""
+    store.suggestions.save(Suggestion("s1", DESK, "1", "1-1", "v1", "shown", draft=ANSWER))
+    store.outcomes.save([Outcome("s1", DESK, "1", kind, effort, "1-2", "5001", "2101", "2025-01-11T10:00:00Z", 60)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "effort", "weight"),
+    [("as_is", 0.0, 0.25), ("edited", 0.04, 0.25), ("edited", 0.2, 1.0), ("withheld", 0.0, 1.0), ("ignored", 0.9, 1.0)],
+)
 def test_what_was_sent_as_we_had_drafted_it_weighs_less(
-    curated: Curated, empty_store: Store, sent: str, weight: float
+    curated: Curated, empty_store: Store, kind: str, effort: float, weight: float
 ) -> None:
-    empty_store.suggestions.save(Suggestion("s1", DESK, "1", "1-1", "v1", "shown", draft=ANSWER))
-    report = curated({"answer": sent})
+    _outcome(empty_store, kind, effort)
+    report = curated({})
     (kept,) = empty_store.examples.kept(DESK)
     assert (kept.weight, report.own_drafts) == (weight, int(weight < 1))
+    assert kept.weight_reason == (OWN_DRAFT if weight < 1 else "")
+    report = curated({}, settings=TrainerSettings(own_draft_weight=0.1))
+    assert empty_store.examples.kept(DESK)[0].weight == min(weight, 0.1 if weight < 1 else 1.0)
+
+
+@pytest.mark.parametrize(("kind", "out"), [("as_is", True), ("ignored", False)])
+def test_a_draft_that_was_sent_and_not_liked_is_no_example(
+    curated: Curated, empty_store: Store, kind: str, out: bool
+) -> None:
+    _outcome(empty_store, kind, 0.0)
+    empty_store.suggestions.add_feedback("s1", "thumb_down", "wrong depot")
+    assert dict(curated({}).dropped) == ({DISLIKED_DRAFT: 1} if out else {})
+    empty_store.suggestions.add_feedback("s1", "thumb_up")
+    assert not curated({}).dropped, "the last word counts"
 
 
 def test_agents_with_better_ratings_weigh_more_unless_it_is_switched_off(curated: Curated, empty_store: Store) -> None:

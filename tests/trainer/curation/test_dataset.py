@@ -113,6 +113,16 @@ def test_a_near_duplicate_of_a_training_ticket_does_not_judge(example: Make) -> 
     assert [one.ticket_id for one in found.evaluation] == ["15", "17", "18", "19"]
 
 
+def test_what_was_sent_as_drafted_does_not_judge_and_is_trained_on(example: Make) -> None:
+    examples = many(example)
+    examples[-1] = dataclasses.replace(examples[-1], weight_reason="sent as Deskhand had drafted it")
+    examples[0] = dataclasses.replace(examples[0], weight_reason="sent as Deskhand had drafted it")
+    found = split(examples)
+    assert examples[-1] not in found.evaluation
+    assert examples[0] in found.train
+    assert (len(found.evaluation), found.left_out) == (4, 1)
+
+
 def test_the_newest_training_tickets_are_taken_where_there_is_a_limit(example: Make) -> None:
     found = split(many(example), max_train_tickets=4)
     assert [one.ticket_id for one in found.train] == ["11", "12", "13", "14"]
