@@ -11,6 +11,7 @@ from typing import Any
 import sqlite_utils
 
 from connectors.errors import StoreError
+from connectors.store.counters import Counters
 from connectors.store.cursors import Cursors
 from connectors.store.due import Due
 from connectors.store.examples import Examples
@@ -21,6 +22,7 @@ from connectors.store.mirror import Mirror
 from connectors.store.passages import Passages
 from connectors.store.suggestions import Suggestions
 from connectors.store.tables import Tables
+from connectors.store.tokens import Tokens
 
 BUSY_TIMEOUT_S = 15.0
 
@@ -38,6 +40,8 @@ class Store:
         suggestions: Drafts, routes and feedback.
         examples: What curation kept and dropped.
         passages: The retrieval index.
+        tokens: Who may use the API.
+        counters: Numbers that only grow.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -72,6 +76,8 @@ class Store:
         self.suggestions = Suggestions(self)
         self.examples = Examples(self)
         self.passages = Passages(self)
+        self.tokens = Tokens(self)
+        self.counters = Counters(self)
 
     def _configure(self) -> None:
         self._db.enable_wal()

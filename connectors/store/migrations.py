@@ -307,3 +307,15 @@ _DUE = (
     _due("examples", "update", "new", "ticket", "ticket_id"),
     _due("examples", "delete", "old", "ticket", "ticket_id", "when old.kept = 1"),
 )
+
+
+@migrations()
+def m011_tokens_and_counters(db: Database) -> None:
+    """Who may use the API, by the hash of a secret; and counts of what leaves no row of its own."""
+    # An id is what an admin revokes by: it must never come again.
+    db.execute(
+        """create table tokens (
+            id integer primary key autoincrement, name text not null, digest text not null unique,
+            created_at text not null, last_used_at text, revoked_at text)"""
+    )
+    db.table("counters").create({"name": str, "label": str, "value": int}, pk=("name", "label"))
