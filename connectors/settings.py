@@ -50,6 +50,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "token": ("token",),
 }
 
+GroupMode = Literal["off", "route", "draft"]
+
 
 def auths_of(kind: str) -> tuple[Auth, ...]:
     """How a kind of helpdesk can be signed in to, its default first."""
@@ -209,6 +211,8 @@ class TrainerSettings(_Section):
 class PluginSettings(_Section):
     """The server that the helpdesk talks to.
 
+    What the worker decides by can be changed while it runs, too: see `plugin.switches`.
+
     Attributes:
         public_url: How the helpdesk reaches us, such as `https://deskhand.acme.example`.
         webhook_max_age_s: Signatures older than this are refused (replay protection).
@@ -219,6 +223,9 @@ class PluginSettings(_Section):
             thresholds, which come from `router_precision`, are mostly stricter; this floor is what holds where a model
             has none, such as one that was trained before there were thresholds.
         max_effort: Drafts of which more than this share of words will probably be changed are not shown; 1 shows all.
+        shadow_share: On this share of tickets the draft is made and kept, but shown to nobody, for comparison.
+        groups: By group id: `off` (nothing at all), `route` (no drafts) or `draft`, which is what a missing group gets.
+        chat_note: Whether chat tickets get notes; without, a chat's drafts are in the sidebar only.
         lease_s: How long a worker may take for one ticket before another may take it over.
     """
 
@@ -235,6 +242,9 @@ class PluginSettings(_Section):
     intake_groups: tuple[str, ...] = ()
     min_route_probability: float = Field(default=0.4, ge=0, le=1)
     max_effort: float = Field(default=0.95, ge=0, le=1)
+    shadow_share: float = Field(default=0.0, ge=0, le=1)
+    groups: dict[str, GroupMode] = Field(default_factory=dict)
+    chat_note: bool = False
     lease_s: float = Field(default=300.0, gt=0)
     max_body_bytes: int = Field(default=1_000_000, ge=1024)
 

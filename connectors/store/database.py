@@ -13,6 +13,7 @@ import sqlite_utils
 from connectors.errors import StoreError
 from connectors.store.counters import Counters
 from connectors.store.cursors import Cursors
+from connectors.store.drafting import Drafting
 from connectors.store.due import Due
 from connectors.store.examples import Examples
 from connectors.store.history import History
@@ -21,6 +22,7 @@ from connectors.store.migrations import migrations
 from connectors.store.mirror import Mirror
 from connectors.store.passages import Passages
 from connectors.store.suggestions import Suggestions
+from connectors.store.switches import Switches
 from connectors.store.tables import Tables
 from connectors.store.tokens import Tokens
 
@@ -38,6 +40,8 @@ class Store:
         tables: Whole tables as they are stored.
         inbox: Webhooks to work through.
         suggestions: Drafts, routes and feedback.
+        drafting: Drafts on their way, and the facts that agents told for them.
+        switches: Settings that are changed while the plugin runs.
         examples: What curation kept and dropped.
         passages: The retrieval index.
         tokens: Who may use the API.
@@ -74,6 +78,8 @@ class Store:
         self.tables = Tables(self)
         self.inbox = Inbox(self)
         self.suggestions = Suggestions(self)
+        self.drafting = Drafting(self)
+        self.switches = Switches(self)
         self.examples = Examples(self)
         self.passages = Passages(self)
         self.tokens = Tokens(self)

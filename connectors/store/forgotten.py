@@ -157,6 +157,7 @@ def _erase_what_was_made(store: Store, helpdesk: str, ticket_id: str) -> None:
     store.execute("delete from examples where helpdesk = ? and ticket_id = ?", key)
     store.execute("delete from passages where helpdesk = ? and kind = 'ticket' and source_id = ?", key)
     store.execute(f"update suggestions set {WITHOUT_TEXT} where helpdesk = ? and ticket_id = ?", key)  # noqa: S608
+    store.drafting.forget(helpdesk, ticket_id)
     store.mirror.erase_excerpts(helpdesk, ticket_id)
 
 

@@ -310,6 +310,25 @@ _DUE = (
 
 
 @migrations()
+def m010_switches_and_drafting(db: Database) -> None:
+    """Settings that change at run time, drafts on their way, what agents told, and why a suggestion is silent."""
+    db.table("switches").create({"name": str, "value": str, "changed_at": str, "changed_by": str}, pk="name")
+    db.table("switch_changes").create(
+        {"id": int, "name": str, "value": str, "changed_at": str, "changed_by": str}, pk="id"
+    )
+    db.table("drafting").create(
+        {"helpdesk": str, "ticket_id": str, "turn_id": str, "text": str}, pk=("helpdesk", "ticket_id")
+    )
+    db.table("told_facts").create(
+        {"id": int, "helpdesk": str, "ticket_id": str, "turn_id": str, "fact": str, "told_at": str}, pk="id"
+    )
+    db.table("told_facts").create_index(["helpdesk", "ticket_id", "turn_id"])
+    db.table("suggestions").add_column("silence", str, not_null_default="")
+    db.table("suggestions").add_column("alternatives", str, not_null_default="[]")
+    db.table("suggestions").add_column("unused_facts", str, not_null_default="[]")
+
+
+@migrations()
 def m011_tokens_and_counters(db: Database) -> None:
     """Who may use the API, by the hash of a secret; and counts of what leaves no row of its own."""
     # An id is what an admin revokes by: it must never come again.

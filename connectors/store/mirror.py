@@ -59,7 +59,8 @@ _GONE = {
 }
 # Of a deleted ticket, all that holds or tells of its text.
 _PARTS_OF_A_TICKET = (
-    "comments", "attachments", "ticket_field_values", "ticket_metrics", "examples", "satisfaction_ratings",
+    "comments", "attachments", "ticket_field_values", "ticket_metrics", "examples", "satisfaction_ratings", "drafting",
+    "told_facts",
 )  # fmt: skip
 
 
@@ -256,11 +257,16 @@ class Mirror(Part):
             self.erase_excerpts(helpdesk, ticket_id)
 
     def erase_excerpts(self, helpdesk: str, ticket_id: str) -> None:
-        """Other tickets' suggestions quote the tickets that they were written after."""
-        sql = """update suggestions set sources = (
-                     select json_group_array(json(value)) from json_each(suggestions.sources)
-                     where not (json_extract(value, '$.kind') = 'ticket' and json_extract(value, '$.id') = :id))
-                 where helpdesk = :helpdesk and instr(sources, '"id":' || json_quote(:id))"""
+        """Other tickets' suggestions quote the tickets that they were written after, and offer their replies."""
+        is_it = "json_extract({0}.value, '$.kind') = 'ticket' and json_extract({0}.value, '$.id') = :id"
+        sql = f"""update suggestions set
+                      sources = (select json_group_array(json(value)) from json_each(suggestions.sources) as source
+                          where not ({is_it.format("source")})),
+                      alternatives = (select json_group_array(json(other.value))
+                          from json_each(suggestions.alternatives) as other
+                          where not exists (select 1 from json_each(other.value, '$.sources') as source
+                              where {is_it.format("source")}))
+                  where helpdesk = :helpdesk and instr(sources || alternatives, '"id":' || json_quote(:id))"""  # noqa: S608
         self._store.execute(sql, {"helpdesk": helpdesk, "id": ticket_id})
 
     def _by_ids(self, helpdesk: str, table: str, columns: str, ids: Sequence[str], key: str = "id") -> Iterator[Row]:

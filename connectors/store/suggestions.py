@@ -9,12 +9,17 @@ from typing import Any
 from connectors import clock
 from connectors.store.part import Part, to_json
 
-SHOWN, SILENT, SUPERSEDED = "shown", "silent", "superseded"
+SHOWN, SILENT, SUPERSEDED, WITHHELD = "shown", "silent", "superseded", "withheld"
+NO_SIMILAR, LEAK, LANGUAGE, EMPTY, SWITCHED_OFF = "no_similar", "leak", "language", "empty", "switched_off"
+"""Why a suggestion is silent: nothing like it was answered before, the draft held somebody else's data, it was not in
+the customer's language, nothing was written, an admin wants none; or `UNSURE`, it would probably be rewritten."""
+PAST_REPLY, DRAFT = "past_reply", "draft"
 UNSURE, UNFAMILIAR = "unsure", "unfamiliar"
 STRANGE = 0.99
 """From this `Route.out_of_scope` on, a ticket is unlike anything the team has routed before."""
 ACTIONS = ("inserted", "copied", "thumb_up", "thumb_down")
-WITHOUT_TEXT = """draft = '', claims = '[]', sources = '[]', route = json_replace(route, '$.reasons', json('[]'))"""
+WITHOUT_TEXT = """draft = '', claims = '[]', sources = '[]', alternatives = '[]', unused_facts = '[]',
+    route = json_replace(route, '$.reasons', json('[]'))"""
 """What becomes of the suggestions of a ticket that was deleted; where it was routed stays."""
 
 
@@ -80,13 +85,31 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another reply to the same turn, for an agent who does not like the draft.
+
+    Attributes:
+        origin: `past_reply`, or `draft` for what the model wrote where that is not what is shown first.
+    """
+
+    draft: str
+    claims: tuple[Claim, ...] = ()
+    sources: tuple[Source, ...] = ()
+    origin: str = PAST_REPLY
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     """What one customer turn got. `id` is stable: it is also the marker of the note.
 
     Attributes:
         turn_id: The newest public customer comment that was answered.
-        state: `shown`, `silent` (nothing good enough), or `superseded` by a newer turn's.
+        state: `shown`, `silent` (see `silence`), `withheld` (shadow mode: kept for comparison, shown to no agent), or
+            `superseded`: was shown, until a newer turn had its own.
         confidence: 1 less the predicted edit effort, 0 to 1; None where it is not calibrated.
+        silence: Why it is silent; empty where it is not.
+        alternatives: Other replies, best first; at most two.
+        unused_facts: What an agent told and the draft does not say.
     """
 
     id: str
@@ -104,23 +127,27 @@ class Suggestion:
     latency_s: float = 0.0
     created_at: str = field(default_factory=clock.now)
     note_posted_at: str | None = None
+    silence: str = ""
+    alternatives: tuple[Alternative, ...] = ()
+    unused_facts: tuple[str, ...] = ()
 
 
 class Suggestions(Part):
     """Keeps one suggestion a customer turn."""
 
     def save(self, suggestion: Suggestion) -> None:
-        """Stores a suggestion, once: the same turn again replaces it, and the ticket's older ones become superseded.
+        """Stores a suggestion, once: the same turn again replaces it, and the ticket's older drafts become superseded.
 
         Where the ticket was deleted while it was drafted for, the text is not kept.
         """
         row = asdict(suggestion)
-        for column in ("claims", "sources", "route"):
+        for column in ("claims", "sources", "route", "alternatives", "unused_facts"):
             row[column] = to_json(row[column])
         with self._store.transaction():
             self._store.execute(
-                "update suggestions set state = ? where helpdesk = ? and ticket_id = ? and turn_id != ?",
-                (SUPERSEDED, suggestion.helpdesk, suggestion.ticket_id, suggestion.turn_id),
+                # What was silent or withheld stays so: it is counted.
+                "update suggestions set state = ? where helpdesk = ? and ticket_id = ? and turn_id != ? and state = ?",
+                (SUPERSEDED, suggestion.helpdesk, suggestion.ticket_id, suggestion.turn_id, SHOWN),
             )
             self._store.upsert("suggestions", [row], "id")
             self._store.execute(
@@ -149,10 +176,15 @@ class Suggestions(Part):
         """By id."""
         return _suggestion(self._store.row("select * from suggestions where id = ?", (suggestion_id,)))
 
+    def silences(self, helpdesk: str) -> dict[str, int]:
+        """Silent suggestions by reason."""
+        sql = "select silence, count(*) as n from suggestions where helpdesk = ? and state = ? group by silence"
+        return {row["silence"]: row["n"] for row in self._store.rows(sql, (helpdesk, SILENT))}
+
     def counts(self, helpdesk: str) -> dict[str, int]:
         """Suggestions per state."""
         sql = "select state, count(*) as n from suggestions where helpdesk = ? group by state"
-        return {SHOWN: 0, SILENT: 0, SUPERSEDED: 0} | {
+        return {SHOWN: 0, SILENT: 0, SUPERSEDED: 0, WITHHELD: 0} | {
             row["state"]: row["n"] for row in self._store.rows(sql, (helpdesk,))
         }
 
@@ -172,11 +204,24 @@ def _suggestion(row: dict[str, Any] | None) -> Suggestion | None:
         return None
     route = json.loads(row["route"] or "null")
     values = row | {
-        "claims": tuple(Claim(**item) for item in json.loads(row["claims"] or "[]")),
-        "sources": tuple(Source(**item) for item in json.loads(row["sources"] or "[]")),
+        "claims": _claims(json.loads(row["claims"] or "[]")),
+        "sources": _sources(json.loads(row["sources"] or "[]")),
         "route": _route(route) if route else None,
+        "alternatives": tuple(
+            Alternative(one["draft"], _claims(one["claims"]), _sources(one["sources"]), one["origin"])
+            for one in json.loads(row["alternatives"])
+        ),
+        "unused_facts": tuple(json.loads(row["unused_facts"])),
     }
     return Suggestion(**values)
+
+
+def _claims(items: list[dict[str, Any]]) -> tuple[Claim, ...]:
+    return tuple(Claim(**item) for item in items)
+
+
+def _sources(items: list[dict[str, Any]]) -> tuple[Source, ...]:
+    return tuple(Source(**item) for item in items)
 
 
 def _route(values: dict[str, Any]) -> Route:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.store.database import Store
-from connectors.store.suggestions import Claim, Route, Source, Suggestion
+from connectors.store.suggestions import Alternative, Claim, Route, Source, Suggestion
 
 DESK = "zendesk"
 Make = Callable[..., Suggestion]
@@ -37,6 +37,10 @@ def test_a_suggestion_is_read_back_as_it_was_saved(store: Store, suggestion: Mak
         ),
         confidence=0.5,
         latency_s=1.25,
+        alternatives=(
+            Alternative("It comes on [date].", (Claim("Friday", 0, 6, False),), (Source("ticket", "4", "#4", "", ""),)),
+        ),
+        unused_facts=("The depot is closed.",),
     )  # fmt: skip
     store.suggestions.save(saved)
     assert store.suggestions.get("s70") == saved
@@ -57,12 +61,14 @@ def test_a_route_from_before_there_were_thresholds_is_read(store: Store, suggest
 
 
 def test_silence_is_kept_too(store: Store, suggestion: Make) -> None:
-    silent = suggestion(state="silent", draft="")
+    silent = suggestion(state="silent", draft="", silence="no_similar")
     store.suggestions.save(silent)
     found = store.suggestions.latest(DESK, "7")
     assert found == silent
     assert found.route is None
-    assert store.suggestions.counts(DESK) == {"shown": 0, "silent": 1, "superseded": 0}
+    assert store.suggestions.counts(DESK) == {"shown": 0, "silent": 1, "superseded": 0, "withheld": 0}
+    store.suggestions.save(suggestion("71", state="silent", draft="", silence="leak"))
+    assert store.suggestions.silences(DESK) == {"no_similar": 1, "leak": 1}, "a newer turn makes nothing less silent"
 
 
 def test_nothing_is_found_where_nothing_was_saved(store: Store, suggestion: Make) -> None:
@@ -71,7 +77,7 @@ def test_nothing_is_found_where_nothing_was_saved(store: Store, suggestion: Make
     assert store.suggestions.for_turn(DESK, "7", "71") is None
     assert store.suggestions.latest(DESK, "8") is None
     assert store.suggestions.latest("other", "7") is None
-    assert store.suggestions.counts("other") == {"shown": 0, "silent": 0, "superseded": 0}
+    assert store.suggestions.counts("other") == {"shown": 0, "silent": 0, "superseded": 0, "withheld": 0}
 
 
 def test_the_same_turn_again_replaces_its_suggestion(store: Store, suggestion: Make) -> None:
