@@ -20,6 +20,7 @@ from connectors.store.history import History
 from connectors.store.inbox import Inbox
 from connectors.store.migrations import migrations
 from connectors.store.mirror import Mirror
+from connectors.store.outcomes import Outcomes
 from connectors.store.passages import Passages
 from connectors.store.suggestions import Suggestions
 from connectors.store.switches import Switches
@@ -42,6 +43,7 @@ class Store:
         suggestions: Drafts, routes and feedback.
         drafting: Drafts on their way, and the facts that agents told for them.
         switches: Settings that are changed while the plugin runs.
+        outcomes: What became of suggestions.
         examples: What curation kept and dropped.
         passages: The retrieval index.
         tokens: Who may use the API.
@@ -80,6 +82,7 @@ class Store:
         self.suggestions = Suggestions(self)
         self.drafting = Drafting(self)
         self.switches = Switches(self)
+        self.outcomes = Outcomes(self)
         self.examples = Examples(self)
         self.passages = Passages(self)
         self.tokens = Tokens(self)

@@ -24,6 +24,7 @@ class Example:
         reason: Why it was dropped; empty where it was kept.
         weight: How often it counts in training; above 1 where one example stands for several alike.
         route_label: Whether routing may learn from its group; False where the ticket probably stands in a wrong one.
+        weight_reason: Why it weighs less than its agent's other answers; empty where it does not.
     """
 
     helpdesk: str
@@ -41,6 +42,7 @@ class Example:
     agent_id: str
     created_at: str
     route_label: bool = True
+    weight_reason: str = ""
 
 
 class Examples(Part):

@@ -338,3 +338,36 @@ def m011_tokens_and_counters(db: Database) -> None:
             created_at text not null, last_used_at text, revoked_at text)"""
     )
     db.table("counters").create({"name": str, "label": str, "value": int}, pk=("name", "label"))
+
+
+@migrations()
+def m012_outcomes(db: Database) -> None:
+    """What became of suggestions, how syncs ended, why an example weighs less, and who may open the dashboard."""
+    db.table("outcomes").create(
+        {
+            "suggestion_id": str, "helpdesk": str, "ticket_id": str, "kind": str, "effort": float,
+            "sent_comment_id": str, "agent_id": str, "group_id": str, "replied_at": str, "reply_s": int,
+            "matched_at": str,
+        },
+        pk="suggestion_id",
+        not_null={"helpdesk", "ticket_id", "kind", "sent_comment_id", "replied_at", "matched_at"},
+    )  # fmt: skip
+    db.table("outcomes").create_index(["helpdesk", "replied_at"])
+    db.table("outcomes").create_index(["helpdesk", "ticket_id"])
+    db.table("suggestions").create_index(["helpdesk", "created_at"])
+    db.table("feedback").create_index(["suggestion_id"])
+    db.table("examples").add_column("weight_reason", str, not_null_default="")
+    db.table("stream_runs").create(
+        {"helpdesk": str, "stream": str, "ended_at": str, "state": str, "changed": int, "why": str},
+        pk=("helpdesk", "stream"),
+    )
+    db.table("admins").create(
+        {"name": str, "password_hash": str, "created_at": str, "changed_at": str}, pk="name", not_null={"password_hash"}
+    )
+    db.table("admin_sessions").create(
+        {"id_hash": str, "admin": str, "csrf": str, "created_at": float, "seen_at": float},
+        pk="id_hash",
+        foreign_keys=[("admin", "admins", "name")],
+    )
+    db.table("login_failures").create({"id": int, "subject": str, "at": float}, pk="id")
+    db.table("login_failures").create_index(["subject", "at"])
