@@ -132,18 +132,28 @@ class Registry:
         Raises:
             ModelError: No such version, or a file is missing or changed.
         """
-        folder = self.path(version)
-        try:
-            manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise ModelError(f"there is no version '{version}'", hint="see: deskhand models") from None
-        except (ValueError, TypeError) as error:
-            raise ModelError(f"the manifest of {version} cannot be read", hint="run: deskhand rollback") from error
+        folder, manifest = self.path(version), self._read(version)
         for name, expected in manifest.files.items():
             path = folder / name
             if not path.is_file() or _sha256(path) != expected:
                 raise ModelError(f"{version}: {name} is missing or was changed", hint="run: deskhand rollback")
         return manifest
+
+    def created_at(self, version: str) -> str:
+        """When a version was trained; its files are not looked at, so this is cheap.
+
+        Raises:
+            ModelError: No such version.
+        """
+        return self._read(version).created_at
+
+    def _read(self, version: str) -> Manifest:
+        try:
+            return Manifest(**json.loads((self.path(version) / MANIFEST).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise ModelError(f"there is no version '{version}'", hint="see: deskhand models") from None
+        except (ValueError, TypeError) as error:
+            raise ModelError(f"the manifest of {version} cannot be read", hint="run: deskhand rollback") from error
 
     def path(self, version: str) -> Path:
         """A version's folder.

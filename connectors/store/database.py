@@ -16,6 +16,7 @@ from connectors.store.cursors import Cursors
 from connectors.store.drafting import Drafting
 from connectors.store.due import Due
 from connectors.store.examples import Examples
+from connectors.store.figures import Figures
 from connectors.store.history import History
 from connectors.store.inbox import Inbox
 from connectors.store.migrations import migrations
@@ -48,6 +49,7 @@ class Store:
         passages: The retrieval index.
         tokens: Who may use the API.
         counters: Numbers that only grow.
+        figures: What monitors watch.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -87,6 +89,7 @@ class Store:
         self.passages = Passages(self)
         self.tokens = Tokens(self)
         self.counters = Counters(self)
+        self.figures = Figures(self)
 
     def _configure(self) -> None:
         self._db.enable_wal()

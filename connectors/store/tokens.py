@@ -1,7 +1,7 @@
 """Tokens of the API: one for each installation of the app, or for another host.
 
-Only their SHA-256 is stored. That is enough here: a slow hash with a salt protects passwords, which can be guessed; nobody
-guesses 256 random bits (NIST SP 800-63B, 5.1.2.2: from 112 bits on, a one-way function will do).
+Only their SHA-256 is stored. That is enough here: a slow hash with a salt protects passwords, which can be guessed;
+nobody guesses 256 random bits (NIST SP 800-63B, 5.1.2.2: from 112 bits on, a one-way function will do).
 """
 
 from __future__ import annotations
