@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from plugin.commands import connecting, learning, running
+from plugin.commands import connecting, learning, running, tokens
 
 
 class _Explained(click.Group):
@@ -37,6 +37,7 @@ for command in (
     learning.curate, learning.train, learning.evaluate, learning.models, learning.promote, learning.rollback,
     learning.forget,
     running.suggest, running.serve, running.demo, running.app,
+    tokens.token,
 ):  # fmt: skip
     deskhand.add_command(command)
 

@@ -58,7 +58,7 @@ class Figures(Part):
         Args:
             bounds_s: Upper bounds, ascending.
         """
-        within = "".join(", total(latency_s <= ?)" for _ in bounds_s)
+        within = "".join(f", total(latency_s <= ?) as within_{number}" for number in range(len(bounds_s)))
         sql = f"""select total(latency_s) as seconds, count(*) as n{within}
                   from suggestions where helpdesk = ? and latency_s > 0"""  # noqa: S608
         total_s, number, *counts = (self._store.row(sql, (*bounds_s, helpdesk)) or {"seconds": 0.0, "n": 0}).values()
