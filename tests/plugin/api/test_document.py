@@ -9,14 +9,17 @@ import pytest
 import requests
 import schemathesis
 from flask import Flask
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 from schemathesis.config import SchemathesisConfig
 
+from connectors.settings import Settings
 from connectors.store.database import Store
 from connectors.store.suggestions import SILENT, Alternative, Suggestion
 from plugin.api import schemas, version_1
 from plugin.api.document import document
 from plugin.api.suggestions import WORDS, TicketId
+from trainer.registry import Registry
 
 HEADERS = {"Authorization": "Bearer deskhand_token-that-nobody-may-see"}
 EXAMPLES = 30
@@ -27,8 +30,9 @@ schema = schemathesis.openapi.from_dict(
 
 
 @pytest.fixture
-def filled(store: Store, suggestion: Callable[..., Suggestion]) -> None:
-    """Suggestions in several states, for the ticket numbers that are likeliest to be tried."""
+def filled(store: Store, suggestion: Callable[..., Suggestion], settings: Settings, versions: list[str]) -> None:
+    """A live model, and suggestions in several states for the ticket numbers that are likeliest to be tried."""
+    Registry(settings.models_path).promote(versions[0], by="a test")
     other = Alternative("Hi Deniz,\n\nBy [date].", origin="past_reply")
     store.suggestions.save(suggestion(id="0", ticket_id="0", turn_id="1", alternatives=(other,), unused_facts=("x",)))
     store.suggestions.save(suggestion(id="1", ticket_id="1", turn_id="2", state=SILENT, draft="", silence="leak"))
@@ -36,7 +40,7 @@ def filled(store: Store, suggestion: Callable[..., Suggestion]) -> None:
 
 
 @schema.parametrize()
-@settings(
+@examples(
     max_examples=EXAMPLES,
     deadline=None,
     database=None,
