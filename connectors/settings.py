@@ -219,6 +219,12 @@ class PluginSettings(_Section):
     Attributes:
         public_url: How the helpdesk reaches us, such as `https://deskhand.acme.example`.
         webhook_max_age_s: Signatures older than this are refused (replay protection).
+        sidebar_token: A token of the API from before there was `deskhand token`. Its hash goes into the store at its
+            next use, which is what counts from then on; nothing needs the setting after that.
+        api_requests_per_min: For each token of the API, in each web process; 0 sets no limit. A sidebar that waits for
+            a draft asks 90 times a minute.
+        metrics: Who may read `/metrics`: `token` (a token of the API is needed), `local` (whoever asks from this
+            machine, and not through a proxy, needs none) or `off`.
         agent_email: The helpdesk account that Deskhand writes as; its own updates are ignored.
         write_route: Whether the worker sets the group of tickets without one, or only says what it would set.
         intake_groups: Names or ids of groups that new tickets land in: a ticket there counts as one without a group.
@@ -245,6 +251,8 @@ class PluginSettings(_Section):
     webhook_max_age_s: float = Field(default=300.0, gt=0)
     webhook_secret: SecretStr = SecretStr("")
     sidebar_token: SecretStr = SecretStr("")
+    api_requests_per_min: int = Field(default=6000, ge=0)
+    metrics: Literal["token", "local", "off"] = "token"
     agent_email: str = ""
     write_note: bool = True
     write_route: bool = True

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from plugin.commands import admins, connecting, learning, queue, running
+from plugin.commands import admins, connecting, learning, queue, running, tokens
 
 
 class _Explained(click.Group):
@@ -37,6 +37,7 @@ for command in (
     learning.curate, learning.train, learning.evaluate, learning.models, learning.promote, learning.rollback,
     learning.forget,
     running.suggest, running.serve, running.work, queue.inbox, running.demo, running.app, admins.admin,
+    tokens.token,
 ):  # fmt: skip
     deskhand.add_command(command)
 

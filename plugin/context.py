@@ -10,6 +10,7 @@ from flask import Flask
 from connectors.helpdesk import Helpdesk
 from connectors.settings import Settings
 from connectors.store.database import Store
+from plugin.counts import Counts
 from plugin.intake import Intake
 
 _KEY = "deskhand"
@@ -17,14 +18,23 @@ _KEY = "deskhand"
 
 @dataclass
 class Context:
-    """The application's own things; `close` lets go of every thread's connection."""
+    """The application's own things; `close` lets go of every thread's connection.
+
+    Attributes:
+        intake: The way into the inbox.
+        counts: What happened and leaves no row of its own.
+    """
 
     settings: Settings
     helpdesk: Helpdesk
     intake: Intake = field(default_factory=Intake)
+    counts: Counts = field(init=False)
     _local: threading.local = field(default_factory=threading.local)
     _stores: list[Store] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.counts = Counts(self.store)
 
     def store(self) -> Store:
         """The calling thread's connection, opened at its first use."""
@@ -47,6 +57,7 @@ class Context:
 
     def close(self) -> None:
         """Closes all connections; the server must have stopped."""
+        self.counts.flush()
         with self._lock:
             for store in self._stores:
                 store.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import logging
 import resource
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from trainer.train import train
 DEMO_HOME = Path(".deskhand-demo")
 ANSWER_WITHIN_S = 240.0
 MAX_TICKETS = 8
+_INSTALLATION = "sandbox"
 
 # The quick profile: fewer tickets, shorter sequences, fewer layers. `deskhand train` in this home uses the same.
 QUICK = {
@@ -103,7 +103,7 @@ def _connect(home: Path, helpdesk: Sandbox, port: int) -> Settings:
         "trainer": QUICK,
         "plugin": {"port": port, "agent_email": "deskhand@fernway.example"},
     }
-    hidden = {"helpdesk": {"token": helpdesk.token}, "plugin": {"sidebar_token": secrets.token_urlsafe(32)}}
+    hidden: dict[str, dict[str, str]] = {"helpdesk": {"token": helpdesk.token}, "plugin": {}}
     write_home(home, config, hidden)
     client = open_helpdesk(load_settings(home))
     try:
@@ -115,10 +115,16 @@ def _connect(home: Path, helpdesk: Sandbox, port: int) -> Settings:
 
 
 def _install_app(helpdesk: Sandbox, settings: Settings) -> None:
+    """Puts a new token into the sandbox's installation of the app; those of earlier runs are gone with their runs."""
+    with Store(settings.database_path) as store:
+        for token in store.tokens.valid():
+            if token.name == _INSTALLATION:
+                store.tokens.revoke(token.id)
+        _, secret = store.tokens.create(_INSTALLATION)
     helpdesk.app.config["SANDBOX_APP"] = {
         "assets": APP_FOLDER,
         "settings": {"api_host": f"http://127.0.0.1:{settings.plugin.port}"},
-        "secure_settings": {"token": settings.plugin.sidebar_token.get_secret_value()},
+        "secure_settings": {"token": secret},
     }
 
 

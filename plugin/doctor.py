@@ -53,7 +53,7 @@ def examine(settings: Settings, connect: Callable[[], Helpdesk]) -> Iterator[Fin
     Args:
         connect: Opens the configured helpdesk.
     """
-    for check in (_files, _store, _helpdesk_of(connect), _plugin, _model):
+    for check in (_files, _store, _helpdesk_of(connect), _plugin, _tokens, _model):
         try:
             yield from check(settings)
         except DeskhandError as error:
@@ -180,8 +180,6 @@ def _plugin(settings: Settings) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding("webhook", "ok", "a signing secret is set")
-    if not plugin.sidebar_token.get_secret_value():
-        yield Finding("sidebar", "wrong", "no token is set, so the sidebar is refused", "run: deskhand init")
     if plugin.public_url is None:
         yield Finding("public_url", "note", "not set", "set [plugin] public_url so that the helpdesk can reach us")
     elif plugin.public_url.scheme != "https" and plugin.public_url.host not in ("127.0.0.1", "localhost"):
@@ -190,6 +188,23 @@ def _plugin(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "agent_email", "note", "not set", "set [plugin] agent_email to the account that Deskhand writes as"
         )
+
+
+def _tokens(settings: Settings) -> Iterator[Finding]:
+    if settings.plugin.sidebar_token.get_secret_value():
+        yield Finding(
+            "sidebar_token", "note", "is in secrets.toml in plain text; it works",
+            "run: deskhand token create, put the new one into the app, then remove the line",
+        )  # fmt: skip
+    if not settings.database_path.exists():
+        return
+    with Store(settings.database_path, create=False) as store:
+        valid = store.tokens.valid()
+    if not valid and not settings.plugin.sidebar_token.get_secret_value():
+        yield Finding("tokens", "note", "there is none, so the sidebar is refused", "run: deskhand token create NAME")
+    elif valid:
+        used = max((token.last_used_at for token in valid if token.last_used_at), default=None)
+        yield Finding("tokens", "ok", f"{len(valid)} valid, " + (f"last used at {used}" if used else "never used"))
 
 
 def _model(settings: Settings) -> Iterator[Finding]:

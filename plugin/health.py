@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, current_app
 
 from connectors.errors import DeskhandError, StoreError
-from plugin.context import context
+from plugin.context import Context, context
 from trainer.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,11 @@ def alive() -> dict[str, str]:
 @blueprint.get("/readyz")
 def ready() -> tuple[dict[str, Any], int]:
     """Whether drafts can be expected: the store answers and a model is live."""
-    deskhand = context(current_app)
+    return readiness(context(current_app))
+
+
+def readiness(deskhand: Context) -> tuple[dict[str, Any], int]:
+    """What `/readyz` answers, with its status."""
     try:
         live = Registry(deskhand.settings.models_path).live()
         inbox = deskhand.store().inbox.counts()

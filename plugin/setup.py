@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import sys
 import tomllib
@@ -19,6 +18,7 @@ from connectors.errors import ConfigError, CredentialError, DeskhandError
 from connectors.helpdesk import Helpdesk
 from connectors.records import User
 from connectors.settings import PREFIX, HelpdeskSettings, Settings, auths_of, load_settings, write_home
+from connectors.store.database import Store
 from connectors.vendors import open_helpdesk
 from connectors.zendesk import oauth
 from connectors.zendesk.token_pair import Pair, PairFile
@@ -85,12 +85,13 @@ def connect(
             me = _who(client)
             _say_what_can_be_read(client)
     config |= {"helpdesk": helpdesk, "plugin": plugin | {"agent_email": me.email}}
-    kept |= {"helpdesk": hidden, "plugin": {"sidebar_token": secrets.token_urlsafe(32)} | kept.get("plugin", {})}
+    kept |= {"helpdesk": hidden, "plugin": kept.get("plugin", {})}
     write_home(home, config, kept)
     if pair is not None:
         PairFile(home, checked.name).store(pair)
     if install_webhook:
         _install_webhook(home, config, kept)
+    _make_token(home)
     show("Next: deskhand sync")
 
 
@@ -200,6 +201,17 @@ def _install_webhook(home: Path, config: dict[str, Any], kept: dict[str, Any]) -
         secret = client.install_webhook(endpoint)
     write_home(home, config, kept | {"plugin": kept["plugin"] | {"webhook_secret": secret}})
     show(f"The helpdesk calls {endpoint} from now on.")
+
+
+def _make_token(home: Path) -> None:
+    """The first token of the API, unless there is one; an older home has one in secrets.toml."""
+    settings = load_settings(home)
+    with Store(settings.database_path) as store:
+        if store.tokens.valid() or settings.plugin.sidebar_token.get_secret_value():
+            return
+        _, secret = store.tokens.create("sidebar")
+    show("Token for the sidebar app, shown this once (another one: deskhand token create NAME):")
+    show(f"  {secret}")
 
 
 def _read(path: Path) -> dict[str, Any]:

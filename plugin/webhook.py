@@ -9,6 +9,7 @@ from flask import Blueprint, current_app, request
 from connectors.errors import WebhookError
 from connectors.store.inbox import Delivery
 from plugin.context import context
+from plugin.counts import WEBHOOKS
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,9 @@ def receive(helpdesk: str) -> tuple[dict[str, object], int]:
     try:
         event = deskhand.helpdesk.read_webhook(dict(request.headers), request.get_data(cache=False))
     except WebhookError as error:
+        deskhand.counts.add(WEBHOOKS, "refused")
         log.warning("a webhook was refused: %s (%s)", error, error.hint)
         return {"error": {"code": "refused", "message": "the webhook could not be verified"}}, 401
     new = deskhand.intake.put(deskhand.store(), Delivery(helpdesk, event.delivery_id, event.ticket_id))
+    deskhand.counts.add(WEBHOOKS, "stored" if new else "known")
     return {"stored": new}, 200

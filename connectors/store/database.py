@@ -12,10 +12,12 @@ import sqlite_utils
 
 from connectors.errors import StoreError
 from connectors.store.admins import Admins
+from connectors.store.counters import Counters
 from connectors.store.cursors import Cursors
 from connectors.store.drafting import Drafting
 from connectors.store.due import Due
 from connectors.store.examples import Examples
+from connectors.store.figures import Figures
 from connectors.store.history import History
 from connectors.store.inbox import Inbox
 from connectors.store.migrations import migrations
@@ -27,6 +29,7 @@ from connectors.store.stream_runs import StreamRuns
 from connectors.store.suggestions import Suggestions
 from connectors.store.switches import Switches
 from connectors.store.tables import Tables
+from connectors.store.tokens import Tokens
 
 BUSY_TIMEOUT_S = 15.0
 
@@ -50,6 +53,9 @@ class Store:
         examples: What curation kept and dropped.
         passages: The retrieval index.
         admins: Who may open the dashboard.
+        tokens: Who may use the API.
+        counters: Numbers that only grow.
+        figures: What monitors watch.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -90,6 +96,9 @@ class Store:
         self.examples = Examples(self)
         self.passages = Passages(self)
         self.admins = Admins(self)
+        self.tokens = Tokens(self)
+        self.counters = Counters(self)
+        self.figures = Figures(self)
 
     def _configure(self) -> None:
         self._db.enable_wal()

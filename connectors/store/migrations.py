@@ -344,6 +344,18 @@ def m010_switches_and_drafting(db: Database) -> None:
 
 
 @migrations()
+def m011_tokens_and_counters(db: Database) -> None:
+    """Who may use the API, by the hash of a secret; and counts of what leaves no row of its own."""
+    # An id is what an admin revokes by: it must never come again.
+    db.execute(
+        """create table tokens (
+            id integer primary key autoincrement, name text not null, digest text not null unique,
+            created_at text not null, last_used_at text, revoked_at text)"""
+    )
+    db.table("counters").create({"name": str, "label": str, "value": int}, pk=("name", "label"))
+
+
+@migrations()
 def m012_outcomes(db: Database) -> None:
     """What became of suggestions, how syncs ended, why an example weighs less, and who may open the dashboard."""
     db.table("outcomes").create(

@@ -17,7 +17,7 @@ PAST_REPLY, DRAFT = "past_reply", "draft"
 UNSURE, UNFAMILIAR = "unsure", "unfamiliar"
 STRANGE = 0.99
 """From this `Route.out_of_scope` on, a ticket is unlike anything the team has routed before."""
-ACTIONS = ("inserted", "copied", "thumb_up", "thumb_down")
+ACTIONS = ("inserted", "copied", "edited", "thumb_up", "thumb_down")
 WITHOUT_TEXT = """draft = '', claims = '[]', sources = '[]', alternatives = '[]', told_facts = '[]',
     unused_facts = '[]', route = json_replace(route, '$.reasons', json('[]'))"""
 """What becomes of the suggestions of a ticket that was deleted; where it was routed stays."""

@@ -29,7 +29,7 @@ FLAGS = [
     "--disable-sync",
 ]
 APP = Path(__file__).parents[2] / "plugin" / "zendesk_app"
-WAIT_MS = 8000
+WAIT_MS = 15_000
 
 
 @pytest.fixture(scope="module")

@@ -65,13 +65,19 @@ def ready(turn: str = "t1", draft: str = DRAFT, **changes: Any) -> dict[str, Any
         ],
         "confidence": None,
     }
-    answer = {"state": "ready", "message": "", "turn_id": turn, "note_posted": True}
+    suggestion |= {"alternatives": [], "unused_facts": []}
+    answer = {"state": "ready", "message": "", "silence": "", "turn_id": turn, "note_posted": True}
+    answer |= {"partial": "", "facts": []}
     return answer | {"suggestion": suggestion | changes, "route": route()}
 
 
 def without(state: str, turn: str = "t1", **changes: Any) -> dict[str, Any]:
-    answer = {"state": state, "message": "", "turn_id": turn, "note_posted": False, "suggestion": None, "route": None}
-    return answer | changes
+    answer = {"state": state, "message": "", "silence": "", "turn_id": turn, "note_posted": False, "partial": ""}
+    return answer | {"facts": [], "suggestion": None, "route": None} | changes
+
+
+def alternative(draft: str, origin: str = "past_reply", **changes: Any) -> dict[str, Any]:
+    return {"draft": draft, "claims": [], "blanks": [], "sources": [], "origin": origin} | changes
 
 
 @dataclass
@@ -83,6 +89,7 @@ class FakePlugin:
     feedback: list[tuple[str, str, str]] = field(default_factory=list)
     authorizations: set[str | None] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
     url: str = ""
 
     def app(self) -> Flask:
@@ -93,6 +100,10 @@ class FakePlugin:
             self.authorizations.add(request.headers.get("Authorization"))
             self.asked.append((request.method, ticket_id))
             if request.method == "POST":
+                if isinstance(self.on_post[ticket_id], int):
+                    trouble = {"code": "trouble", "message": "Said by the server"}
+                    return jsonify(error=trouble), self.on_post[ticket_id]
+                self.facts.append(request.get_json().get("fact", ""))
                 self.answers[ticket_id] = self.on_post[ticket_id]
                 return jsonify({"ticket_id": ticket_id, **without("drafting")}), 202
             answer = self.answers.get(ticket_id, without("none"))

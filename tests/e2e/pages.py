@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+# How long something may take to appear on a busy machine; nobody waits so long where it does.
+expect.set_options(timeout=15_000)
 
 
 def show(page: Any, ticket: str, state: str | None = None) -> Any:

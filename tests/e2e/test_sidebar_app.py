@@ -32,15 +32,32 @@ def test_none_offers_a_draft_and_fetches_it(page: Any, plugin: FakePlugin, ticke
     assert plugin.authorizations == {f"Bearer {TOKEN}"}
 
 
-def test_silent_says_so_and_shows_the_route(page: Any, plugin: FakePlugin, ticket: str) -> None:
-    plugin.answers[ticket] = without("silent", route=route())
+@pytest.mark.parametrize(
+    ("silence", "words", "fact_helps"),
+    [
+        ("no_similar", "nothing like this was answered before", True),
+        ("unsure", "the draft was not good enough to show", True),
+        ("empty", "nothing came that could be sent", True),
+        ("leak", "the draft was thrown away", False),
+        ("language", "the draft was in another language", False),
+        ("switched_off", "Drafts are switched off for this group", False),
+        ("withheld", "No suggestion is shown for this ticket", False),
+        ("a reason of a newer server", "the draft was not good enough to show", True),
+    ],
+)
+def test_silent_says_why_and_shows_the_route(
+    page: Any, plugin: FakePlugin, ticket: str, silence: str, words: str, fact_helps: bool
+) -> None:
+    plugin.answers[ticket] = without("silent", silence=silence, route=route())
     app = show(page, ticket, "silent")
-    words = "No suggestion: no draft was good enough to show"
-    expect(app.get_by_role("heading", name=words)).to_be_visible()
-    expect(app.get_by_role("status")).to_have_text(words)
+    heading = app.locator(".notice h2")
+    expect(heading).to_contain_text(words)
+    expect(app.get_by_role("status")).to_have_text(heading.inner_text())
     expect(app.get_by_text("TRK1")).to_be_visible()
     expect(app.get_by_text("83% likely")).to_be_visible()
-    shot(page, "silent")
+    assert app.get_by_text("Tell it a fact and redraft").count() == int(fact_helps)
+    assert app.locator("textarea").count() == 0
+    shot(page, f"silent-{silence.split()[0]}")
 
 
 def test_failed_says_why_and_retry_asks_for_a_draft(page: Any, plugin: FakePlugin, ticket: str) -> None:
@@ -58,6 +75,7 @@ def test_errors_say_what_happened(page: Any, plugin: FakePlugin, ticket: str) ->
     for status, words in {
         401: "The token was refused.",
         404: "Deskhand does not know this ticket yet.",
+        409: "That is not possible at the moment.",
         429: "Too many requests.",
         503: "The server has a problem (status 503).",
     }.items():
@@ -86,8 +104,8 @@ def test_drafting_gives_up_after_two_minutes(new_page: Callable[..., Any], plugi
     plugin.answers[ticket] = without("drafting")
     page = new_page(clock=True)
     app = show(page, ticket, "drafting")
-    for _ in range(8):  # in steps, so that each poll's answer has time to come
-        page.clock.fast_forward(20_000)
+    for _ in range(14):  # in steps, so that each poll's answer has time to come
+        page.clock.fast_forward(10_000)
         page.wait_for_timeout(120)
     expect(app.get_by_role("heading", name="Still no draft after two minutes")).to_be_visible()
     plugin.answers[ticket] = ready()

@@ -36,7 +36,7 @@ from trainer.train import route_text
 
 NAME = "sandbox"
 SECRET = "webhook-secret-that-nobody-may-see"
-TOKEN = "sidebar-token-that-nobody-may-see"
+TOKEN = "deskhand_token-that-nobody-may-see"
 MARIT, PARCELS, MONEY = 5001, "2101", "2104"
 NEW_PARCEL = "Hi, where is my parcel? The tracking page has not moved for days. Kind regards, Deniz"
 
@@ -209,9 +209,11 @@ def settings(desk: Desk, synced: Path, tmp_path: Path) -> Settings:
     config = {"helpdesk": {"name": NAME, "url": desk.sandbox.url, "auth": "bearer"}, "plugin": {"port": 0}}
     hidden = {
         "helpdesk": {"token": desk.sandbox.token},
-        "plugin": {"webhook_secret": SECRET, "sidebar_token": TOKEN},
+        "plugin": {"webhook_secret": SECRET},
     }
     write_home(home, config, hidden)
+    with Store(home / "deskhand.db") as store:
+        store.tokens.adopt("a test", TOKEN)
     return load_settings(home)
 
 
@@ -225,6 +227,8 @@ def versions(settings: Settings) -> list[str]:
 def trained(settings: Settings, indexed: Path, versions: list[str]) -> Settings:
     """The home, with the older version live and able to draft."""
     shutil.copy(indexed / "deskhand.db", settings.database_path)
+    with Store(settings.database_path) as store:
+        store.tokens.adopt("a test", TOKEN)
     Registry(settings.models_path).promote(versions[0], by="a test")
     return settings
 

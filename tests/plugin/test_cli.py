@@ -421,6 +421,29 @@ def test_init_asks_checks_and_connects(run: Run, desk: Any, tmp_path: Path) -> N
     assert json.loads(run("sync", "--home", str(home), "--json").stdout)["stored"]["tickets"] == 16
 
 
+def test_tokens_are_made_listed_and_revoked(run: Run, store: Store) -> None:
+    made = run("token", "create", "Zendesk sidebar")
+    secret = made.stdout.strip()
+    assert (secret.startswith("deskhand_"), "shown this once" in made.stderr, secret in made.stderr) == (
+        True,
+        True,
+        False,
+    )
+    token_id = store.tokens.check(secret, used=False)
+    assert token_id
+    listed = run("token", "list").stdout
+    assert "Zendesk sidebar" in listed
+    assert "never used" in listed
+    assert secret not in listed + run("token", "list", "--json").stdout
+    other = json.loads(run("token", "create", "x", "--json").stdout)
+    assert store.tokens.check(other["token"]) == other["id"]
+    assert store.tokens.check(secret), "both are valid while one takes over from the other"
+    run("token", "revoke", str(token_id))
+    assert store.tokens.check(secret) is None
+    assert "see: deskhand token list" in run("token", "revoke", str(token_id), code=78).stderr
+    assert "needs a name" in run("token", "create", " ", code=78).stderr
+
+
 def test_the_app_is_packaged_where_it_is_wanted(run: Run, tmp_path: Path) -> None:
     output = tmp_path / "app.zip"
     assert run("app", "package", "--output", str(output)).stdout.endswith(f"files in {output}\n")

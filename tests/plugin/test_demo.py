@@ -39,7 +39,6 @@ def test_it_connects_as_an_owner_would_and_can_do_so_again(desk: Any, home: Path
     assert hook["endpoint"] == "http://127.0.0.1:9876/webhooks/sandbox"
     again = demo._connect(home, desk.sandbox, 9876)
     assert again.plugin.webhook_secret == first.plugin.webhook_secret
-    assert again.plugin.sidebar_token != first.plugin.sidebar_token
     assert len(desk.call("GET", "/api/v2/webhooks")["webhooks"]) == 1
 
 
@@ -49,7 +48,13 @@ def test_the_app_stands_beside_the_ticket_and_its_token_does_not(desk: Any, home
     page = requests.get(f"{desk.sandbox.url}/agent/tickets/{desk.open_ticket()}", timeout=10)
     assert page.status_code == 200
     assert "app-frame" in page.text
-    assert settings.plugin.sidebar_token.get_secret_value() not in page.text
+    first = desk.sandbox.app.config["SANDBOX_APP"]["secure_settings"]["token"]
+    assert first not in page.text
+    demo._install_app(desk.sandbox, settings)
+    second = desk.sandbox.app.config["SANDBOX_APP"]["secure_settings"]["token"]
+    with Store(settings.database_path) as store:
+        assert store.tokens.check(first) is None, "the token of an earlier run is gone with it"
+        assert store.tokens.check(second)
 
 
 def test_it_syncs_with_the_same_connector_as_for_a_real_account(

@@ -84,12 +84,22 @@ def test_secrets_that_others_can_read(settings: Settings, look: Examine) -> None
     assert (finding.state, finding.hint) == ("wrong", f"run: chmod 600 {path}")
 
 
-def test_no_webhook_secret_no_sidebar_token_and_an_address_without_tls(
-    settings: Settings, look: Examine, desk: Any
-) -> None:
+def test_no_webhook_secret_and_an_address_without_tls(settings: Settings, look: Examine, desk: Any) -> None:
     rewrite(settings, desk, public_url="http://deskhand.example")
     found = look()
-    assert (found["webhook"].state, found["sidebar"].state, found["public_url"].state) == ("note", "wrong", "wrong")
+    assert (found["webhook"].state, found["public_url"].state) == ("note", "wrong")
+
+
+def test_tokens_none_one_and_one_in_plain_text(settings: Settings, look: Examine, store: Store) -> None:
+    assert look()["tokens"].message == "1 valid, never used"
+    store.tokens.revoke(store.tokens.valid()[0].id)
+    assert (look()["tokens"].state, look()["tokens"].hint) == ("note", "run: deskhand token create NAME")
+    path = settings.home / "secrets.toml"
+    text = path.read_text().replace("[plugin]", '[plugin]\nsidebar_token = "in-plain-text"')
+    path.write_text(text)
+    found = look()
+    assert (found["sidebar_token"].state, "tokens" in found) == ("note", False)
+    assert "in-plain-text" not in found["sidebar_token"].message + found["sidebar_token"].hint
 
 
 class OtherClock(FaultProxy):

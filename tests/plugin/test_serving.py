@@ -23,7 +23,7 @@ from plugin.serving import LivePredictor, Serving
 from trainer.registry import Registry
 
 NAME = "sandbox"
-TOKEN = {"Authorization": "Bearer sidebar-token-that-nobody-may-see"}
+TOKEN = {"Authorization": "Bearer deskhand_token-that-nobody-may-see"}
 
 
 def free_port() -> int:

@@ -22,6 +22,7 @@ from sqlite_utils import Database
 from connectors.errors import ConfigError, CredentialError, DeskhandError, SkippableError
 from connectors.sandbox.database import issue_token
 from connectors.settings import Auth, HelpdeskSettings, Kind, load_settings, write_home
+from connectors.store.database import Store
 from connectors.zendesk.client import Zendesk
 from connectors.zendesk.token_pair import Pair, PairFile
 from plugin.cli import deskhand
@@ -102,7 +103,8 @@ def test_a_new_home_is_whole_and_private(
     assert helpdesk.base_url == desk.sandbox.url
     assert helpdesk.token.get_secret_value() == desk.sandbox.token
     assert settings.plugin.agent_email == "bot@desk.example"
-    assert len(settings.plugin.sidebar_token.get_secret_value()) >= 32
+    with Store(settings.database_path) as store:
+        (token,) = store.tokens.valid()
     assert stat.S_IMODE((home / "secrets.toml").stat().st_mode) == 0o600
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert desk.sandbox.token not in (home / "config.toml").read_text()
@@ -111,15 +113,23 @@ def test_a_new_home_is_whole_and_private(
     lines = said.out.splitlines()
     assert (lines[0], lines[-1], said.err) == ("Connected as admin (user 5099).", "Next: deskhand sync", "")
     assert lines[1] == f"It may read: {', '.join(Zendesk.streams)}."
-    assert len(lines) == 3
+    assert (len(lines), lines[2][:31]) == (5, "Token for the sidebar app, show")
+    with Store(settings.database_path) as store:
+        assert store.tokens.check(lines[3].strip()) == token.id
+    assert not [path for path in home.glob("*.toml") if lines[3].strip() in path.read_text()]
 
 
-def test_two_homes_do_not_share_a_sidebar_token(home: Path, sign_in: Callable[..., None]) -> None:
+def test_a_home_gets_one_token_however_often_it_is_connected(
+    home: Path, sign_in: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     sign_in()
-    first = read(home, "secrets.toml")["plugin"]["sidebar_token"]
-    (home / "secrets.toml").unlink()
     sign_in()
-    assert read(home, "secrets.toml")["plugin"]["sidebar_token"] != first
+    assert capsys.readouterr().out.count("Token for the sidebar app") == 1
+    with Store(home / "deskhand.db") as store:
+        (token,) = store.tokens.valid()
+        store.tokens.revoke(token.id)
+    sign_in()
+    assert capsys.readouterr().out.count("Token for the sidebar app") == 1
 
 
 def test_an_oauth_client_and_an_api_token_work_as_well(home: Path, sign_in: Callable[..., None], desk: Any) -> None:
@@ -218,6 +228,8 @@ def test_a_new_credential_for_the_same_helpdesk_keeps_all_the_rest(
         "helpdesk": {"token": desk.sandbox.token},
         "plugin": {"sidebar_token": "old-sidebar-token", "webhook_secret": "old-secret"},
     }
+    with Store(home / "deskhand.db") as store:
+        assert store.tokens.all() == [], "the one in secrets.toml will do"
 
 
 def test_another_helpdesk_does_not_take_over_the_name_of_the_first(home: Path, sign_in: Callable[..., None]) -> None:

@@ -226,5 +226,5 @@ def test_neither_words_nor_secrets_get_into_logs_or_answers(
     assert "the signature does not match" in caplog.text
     assert "the body has no ticket_id" in caplog.text
     said = caplog.text + "".join(answer.text for answer in answers)
-    for hidden in ("parcel", "mail.example", "webhook-secret", "guessed-secret", "sidebar-token", desk.sandbox.token):
+    for hidden in ("parcel", "mail.example", "webhook-secret", "guessed-secret", "deskhand_token", desk.sandbox.token):
         assert hidden not in said

@@ -30,8 +30,10 @@ export class Api {
     return this.call("GET", `/api/v1/tickets/${encodeURIComponent(ticketId)}/suggestion`);
   }
 
-  askForDraft(ticketId) {
-    return this.call("POST", `/api/v1/tickets/${encodeURIComponent(ticketId)}/suggestion`, {});
+  /** @param {string} fact Told for another draft; "" asks for the first one. */
+  askForDraft(ticketId, fact = "") {
+    const body = fact ? { fact } : {};
+    return this.call("POST", `/api/v1/tickets/${encodeURIComponent(ticketId)}/suggestion`, body);
   }
 
   feedback(suggestionId, action, reason = "") {
@@ -89,7 +91,7 @@ function explained(reason) {
 function statusMessage(status) {
   if (status === 0 || status === 504) return t("error_timeout", { seconds: REQUEST_TIMEOUT_S });
   if (status === 403) return t("error_401");
-  if ([401, 404, 413, 422, 429].includes(status)) return t(`error_${status}`);
+  if ([401, 404, 409, 413, 422, 429].includes(status)) return t(`error_${status}`);
   return t(status >= 500 ? "error_5xx" : "error_other", { status });
 }
 

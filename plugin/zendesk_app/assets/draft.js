@@ -24,10 +24,11 @@ export class Draft {
     // The same text behind the textarea: its <mark>s shine through, and its height is what the textarea grows to.
     this.mirror = el("div", { class: "draft-mirror", "aria-hidden": "true", lang: suggestion.language || null });
     this.check = el("div", { id: "check", class: "check" });
+    this.place = el("span", { class: "place" }); // which of several it is
     this.element = el(
       "section",
       { class: "card", "aria-labelledby": "draft-heading" },
-      el("h2", { id: "draft-heading" }, t("draft")),
+      el("div", { class: "draft-head" }, el("h2", { id: "draft-heading" }, t("draft")), this.place),
       el("label", { class: "visually-hidden", for: "draft" }, t("draft_label")),
       el("div", { class: "draft" }, this.mirror, this.area),
       this.check,

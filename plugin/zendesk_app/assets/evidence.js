@@ -15,8 +15,23 @@ export function sourcesSection(suggestion) {
   }
   if (typeof suggestion.confidence === "number") { // null until it is calibrated: then the sources must speak
     section.append(el("p", { class: "quiet" }, t("confidence", { percent: percent(toChange(suggestion)) })));
+  } else if (sources.length > 0) {
+    section.append(el("p", { class: "quiet" }, evidence(sources)));
   }
   return section;
+}
+
+/** Such as 'From 1 article and 3 similar answered tickets.' */
+function evidence(sources) {
+  const articles = sources.filter((source) => source.kind === "article").length;
+  const tickets = sources.length - articles;
+  const parts = [counted("from_article", articles), counted("from_ticket", tickets)].filter(Boolean);
+  return t("from", { evidence: parts.join(t("from_and")) });
+}
+
+function counted(key, count) {
+  if (count === 0) return "";
+  return t(count === 1 ? `${key}_one` : `${key}_many`, { count });
 }
 
 /** The share of words that will probably be changed, in steps of 5%: a prediction holds no more than that. */

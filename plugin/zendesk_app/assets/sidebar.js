@@ -3,19 +3,21 @@
 // It never sends anything and does not hook `ticket.save`: a hook that fails would keep the agent from saving.
 
 import { Api, ApiError } from "./api.js";
-import { Draft } from "./draft.js";
 import { el } from "./dom.js";
-import { routeSection, sourcesSection } from "./evidence.js";
+import { copy, insert } from "./editor.js";
+import { routeSection } from "./evidence.js";
+import { Fact } from "./fact.js";
 import { Feedback } from "./feedback.js";
-import { asHtml } from "./marks.js";
-import { t, useLocale } from "./messages.js";
-import { signed } from "./signature.js";
-import { keptView, messageView, newMessageBar, waitingView } from "./views.js";
+import { has, t, useLocale } from "./messages.js";
+import { Replies } from "./replies.js";
+import { keptView, messageView, newMessageBar, showPartial, waitingView } from "./views.js";
 
-const POLL_S = 1.5;
+const POLL_S = 0.7; // the helpdesk's proxy streams nothing, so what is written is fetched again and again
+const POLL_LATER_S = 2; // after a failure
 const GIVE_UP_S = 120;
 const NEW_TURN_S = 30; // how long the webhook of a message that the agent already sees may take to reach Deskhand
 const FLASH_S = 2.5;
+const FACT_HELPS = new Set(["no_similar", "unsure", "empty"]);
 const FAILURES = 3; // that many polls in a row may fail before the agent is told
 
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -29,8 +31,9 @@ class Sidebar {
     this.run = 0; // grows with every load; an answer of an earlier run is dropped
     this.busy = false;
     this.answer = null;
-    this.draft = null;
+    this.replies = null;
     this.feedback = null;
+    this.fact = null;
     this.kept = "";
     this.customerCount = null;
   }
@@ -55,8 +58,12 @@ class Sidebar {
 
   // ---- asking
 
-  /** Show the suggestion of the newest message. `ask`: have a draft made now. `staleTurn`: a turn to wait past. */
-  async load({ ask = false, staleTurn = null } = {}) {
+  /**
+   * Show the suggestion of the newest message.
+   *
+   * `ask`: have a draft made now. `staleTurn`: a turn to wait past. `first`: an answer that is there already.
+   */
+  async load({ ask = false, staleTurn = null, first = null } = {}) {
     const run = (this.run += 1);
     const begun = Date.now();
     const route = this.answer && this.answer.route;
@@ -65,7 +72,8 @@ class Sidebar {
     this.clear();
     this.say(t("loading"));
     this.put(waitingView("loading"));
-    let next = ask ? this.api.askForDraft(this.ticketId) : this.api.suggestion(this.ticketId);
+    let next = first ? Promise.resolve(first)
+      : ask ? this.api.askForDraft(this.ticketId) : this.api.suggestion(this.ticketId);
     for (let polls = 0; ; polls += 1) {
       let answer = null;
       try {
@@ -76,17 +84,37 @@ class Sidebar {
         if (run !== this.run) return undefined;
         if (polls === 0 || !error.retriable || failures >= FAILURES) return this.showError(error, { ask, staleTurn });
       }
-      if (run !== this.run) return;
+      if (run !== this.run) return undefined;
       const waited_s = (Date.now() - begun) / 1000;
-      const old = answer && staleTurn && answer.turn_id === staleTurn;
-      if (old && waited_s >= NEW_TURN_S) return this.show({ ...answer, state: "none", suggestion: null });
-      if (answer && answer.state !== "drafting" && !old) return this.show(answer);
+      if (answer && answer.state !== "drafting") {
+        if (!staleTurn || answer.turn_id !== staleTurn) return this.show(answer);
+        // Of the message before: the new one's webhook is still on its way.
+        if (waited_s >= NEW_TURN_S) {
+          return this.show(answer.state === "failed" ? answer : { ...answer, state: "none", suggestion: null });
+        }
+      }
       if (waited_s >= GIVE_UP_S) return this.showSlow({ staleTurn });
-      this.showDrafting((answer && answer.route) || route);
-      await sleep(POLL_S);
-      if (run !== this.run) return;
+      this.showDrafting((answer && answer.route) || route, (answer && answer.partial) || "");
+      await sleep(failures > 0 ? POLL_LATER_S : POLL_S);
+      if (run !== this.run) return undefined;
       next = this.api.suggestion(this.ticketId);
     }
+  }
+
+  /** Tell a fact for another draft; resolves to what went wrong. The draft in view goes only once it is on its way. */
+  async redraft(fact) {
+    const run = this.run;
+    let first;
+    try {
+      first = await this.api.askForDraft(this.ticketId, fact);
+    } catch (error) {
+      return [error.message, error.detail].filter(Boolean).join(" ");
+    }
+    if (run !== this.run) return "";
+    if (this.replies) this.kept = this.replies.own || this.replies.current.text;
+    if (this.fact) this.fact.input.value = "";
+    this.load({ first });
+    return "";
   }
 
   /** Ask once, quietly, and show what is new; an edited draft stays where it is. */
@@ -102,7 +130,7 @@ class Sidebar {
     }
     if (run !== this.run || this.busy) return undefined;
     const newTurn = answer.turn_id !== this.answer.turn_id;
-    if (this.draft && this.draft.edited) {
+    if (this.touched) {
       if (newTurn) this.showBar();
       return undefined;
     }
@@ -117,8 +145,13 @@ class Sidebar {
     this.customerCount = await this.countCustomerMessages();
     const wrote = before !== null && this.customerCount !== null && this.customerCount > before;
     if (!wrote) return this.lookAgain();
-    if (this.draft && this.draft.edited) this.showBar();
+    if (this.touched) this.showBar();
     else this.refresh();
+  }
+
+  /** Whether the agent has written something here that a newer answer would take away. */
+  get touched() {
+    return Boolean((this.replies && this.replies.edited) || (this.fact && this.fact.pending));
   }
 
   refresh() {
@@ -143,48 +176,62 @@ class Sidebar {
     this.answer = answer;
     const { state, suggestion, route } = answer;
     if (state === "ready" && suggestion && suggestion.draft) return this.showReady(suggestion, route);
-    if (state === "silent") {
-      this.announce(t("silent"));
-      return this.put(messageView("silent", { title: t("silent"), detail: t("silent_detail"), route }));
-    }
+    if (state === "silent") return this.showSilent(answer);
     if (state === "failed") {
       this.announce(t("failed"));
       const action = { words: t("retry"), run: () => this.load({ ask: true }) };
       const detail = String(answer.message || "").slice(0, 300);
-      return this.put(messageView("failed", { title: t("failed"), detail, action, route: route || undefined }));
+      return this.put(this.message("failed", { title: t("failed"), detail, action, route: route || undefined }));
     }
     this.announce(t("none"));
     const action = { words: t("draft_reply"), primary: true, run: () => this.load({ ask: true }) };
-    return this.put(messageView("none", { title: t("none"), action, route: route || undefined }));
+    return this.put(this.message("none", { title: t("none"), action, route: route || undefined }));
+  }
+
+  showSilent({ silence, facts, route }) {
+    const reason = has(`silent_${silence}`) ? silence : "unsure";
+    this.announce(t(`silent_${reason}`));
+    const more = [];
+    if (FACT_HELPS.has(reason)) {
+      this.fact = new Fact({ told: facts || [], tell: (fact) => this.redraft(fact) });
+      more.push(this.fact.element);
+    }
+    const words = { title: t(`silent_${reason}`), detail: t(`silent_${reason}_detail`) };
+    this.put(this.message("silent", { ...words, route, more }));
   }
 
   showReady(suggestion, route) {
-    this.draft = new Draft(signed(suggestion, this.agentName));
+    this.replies = new Replies(suggestion, this.agentName, (words) => this.say(words));
     this.feedback = new Feedback(
       (action, reason) => this.api.feedback(suggestion.id, action, reason),
       (words) => this.say(words),
     );
-    const insert = { type: "button", class: "button primary", "aria-label": t("insert_label") };
-    this.draft.element.append(
-      el("div", { class: "actions" },
-        el("button", { ...insert, on: { click: (event) => this.insert(event.currentTarget) } }, t("insert")),
-        el("button", { type: "button", class: "button", on: { click: (event) => this.copy(event.currentTarget) } },
-          t("copy"))),
-    );
-    const stack = el("div", { class: "stack", "data-state": "ready" }, this.draft.element);
+    const { facts } = this.answer;
+    const unused = suggestion.unused_facts || [];
+    this.fact = new Fact({ told: facts || [], unused, tell: (fact) => this.redraft(fact), open: unused.length > 0 });
+    const button = (attributes, words, act) => el("button",
+      { type: "button", class: "button", ...attributes, on: { click: (event) => act(event.currentTarget) } }, words);
+    const stack = el("div", { class: "stack", "data-state": "ready" },
+      el("div", { class: "card" },
+        this.replies.holder,
+        el("div", { class: "actions" },
+          button({ class: "button primary", "aria-label": t("insert_label") }, t("insert"), (one) => this.insert(one)),
+          button({}, t("copy"), (one) => this.copy(one)),
+          this.replies.nextButton)));
     if (this.kept) {
-      const kept = keptView(this.kept, () => {
-        this.draft.replace(this.kept);
+      const kept = keptView(this.kept, t("kept_use"), () => {
+        this.replies.current.replace(this.kept);
         this.kept = "";
         kept.remove();
-        this.draft.area.focus();
+        this.replies.current.area.focus();
         this.say(t("kept_used"));
       });
       stack.append(kept);
     }
     stack.append(
+      this.fact.element,
       routeSection(route),
-      sourcesSection(suggestion),
+      this.replies.sources,
       this.feedback.element,
       el("p", { class: "model" }, t("model", { version: suggestion.model_version })),
     );
@@ -192,10 +239,27 @@ class Sidebar {
     this.put(stack);
   }
 
-  showDrafting(route) {
-    if (this.content.querySelector('[data-state="drafting"]')) return;
-    this.say(t("drafting"));
-    this.put(waitingView("drafting", t("drafting_detail"), route));
+  showDrafting(route, partial) {
+    let view = this.content.querySelector('[data-state="drafting"]');
+    if (!view) {
+      this.say(t("drafting"));
+      view = waitingView("drafting", t("drafting_detail"), route);
+      this.put(view);
+    }
+    if (!partial) return;
+    showPartial(view, partial);
+    this.say(t("writing"));
+  }
+
+  /** A view without a draft; a text that the agent had before stays within reach of the clipboard. */
+  message(name, { more = [], ...words }) {
+    const all = [...more];
+    if (this.kept) {
+      all.push(keptView(this.kept, t("copy"), async () => {
+        this.say(t((await copy(this.kept, null)) ? "copied" : "copy_failed"));
+      }));
+    }
+    return messageView(name, { ...words, more: all });
   }
 
   showSlow({ staleTurn }) {
@@ -203,7 +267,7 @@ class Sidebar {
     this.answer = null;
     this.announce(t("slow"));
     const action = { words: t("retry"), run: () => this.load({ staleTurn }) };
-    this.put(messageView("slow", { title: t("slow"), detail: t("slow_detail"), action }));
+    this.put(this.message("slow", { title: t("slow"), detail: t("slow_detail"), action }));
   }
 
   showError(error, again) {
@@ -213,7 +277,7 @@ class Sidebar {
     const action = { words: t("retry"), run: () => (this.api ? this.load(again) : location.reload()) };
     const detail = known ? error.message : t("error_other", { status: 0 });
     this.announce(t("error"));
-    this.put(messageView("error", { title: t("error"), detail, small: known ? error.detail : "", action }));
+    this.put(this.message("error", { title: t("error"), detail, small: known ? error.detail : "", action }));
   }
 
   showBar() {
@@ -225,9 +289,10 @@ class Sidebar {
   /** Leave the present draft; an edited one is kept for the next view. */
   clear() {
     if (this.feedback) this.feedback.flush();
-    if (this.draft && this.draft.edited) this.kept = this.draft.text;
-    this.draft = null;
+    if (this.replies && this.replies.own) this.kept = this.replies.own;
+    this.replies = null;
     this.feedback = null;
+    this.fact = null;
     if (this.bar.contains(document.activeElement)) this.content.focus({ preventScroll: true });
     this.bar.replaceChildren();
   }
@@ -239,10 +304,10 @@ class Sidebar {
     if (held) this.content.focus({ preventScroll: true });
   }
 
-  /** A visible line in the status region. */
+  /** A visible line in the status region. The same words again are not said again. */
   say(words) {
     this.status.classList.remove("visually-hidden");
-    this.status.textContent = words;
+    if (this.status.textContent !== words) this.status.textContent = words;
   }
 
   /** For screen readers only: the view itself shows the same words. */
@@ -262,43 +327,28 @@ class Sidebar {
   }
 
   async insert(button) {
-    const html = asHtml(this.draft.text);
-    const id = this.draft.suggestion.id;
-    for (const path of ["ticket.editor.insert", "comment.appendText"]) {
-      try {
-        const result = await this.client.invoke(path, html);
-        if (result && result.errors && Object.keys(result.errors).length > 0) continue;
-        this.say(t("inserted"));
-        this.flash(button, t("inserted_short"));
-        this.note(id, "inserted");
-        return;
-      } catch {
-        continue; // an editor without this method: the next one may exist
-      }
-    }
-    this.say(t("insert_failed"));
+    const { current, at } = this.replies;
+    if (!(await insert(this.client, current.text))) return this.say(t("insert_failed"));
+    this.say(t("inserted"));
+    this.flash(button, t("inserted_short"));
+    return this.note(current, at, "inserted");
   }
 
   async copy(button) {
-    const { area, suggestion, text } = this.draft;
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      area.select(); // the clipboard API is off in many iframes; the old command works on a selection
-      if (!document.execCommand("copy")) {
-        this.say(t("copy_failed"));
-        return;
-      }
-    }
+    const { current, at } = this.replies;
+    if (!(await copy(current.text, current.area))) return this.say(t("copy_failed"));
     this.say(t("copied"));
     this.flash(button, t("copied_short"));
-    this.note(suggestion.id, "copied");
+    return this.note(current, at, "copied");
   }
 
   /** Tell Deskhand what was done; that it was done counts more than that it was noted. */
-  async note(suggestionId, action) {
+  async note(draft, at, action) {
+    const { edited, suggestion } = draft;
+    const reason = at > 0 ? `alternative ${at}` : "";
     try {
-      await this.api.feedback(suggestionId, action);
+      await this.api.feedback(suggestion.id, action, reason);
+      if (edited) await this.api.feedback(suggestion.id, "edited", reason);
     } catch {
       return;
     }

@@ -4,8 +4,8 @@ import { el } from "./dom.js";
 import { routeSection } from "./evidence.js";
 import { t } from "./messages.js";
 
-/** A heading, a line of explanation and at most one button. */
-export function messageView(name, { title, detail = "", small = "", action = null, route = undefined }) {
+/** A heading, a line of explanation, at most one button, and what else belongs under it. */
+export function messageView(name, { title, detail = "", small = "", action = null, route = undefined, more = [] }) {
   return el(
     "div",
     { class: "stack", "data-state": name },
@@ -15,6 +15,7 @@ export function messageView(name, { title, detail = "", small = "", action = nul
       small ? el("p", { class: "meta" }, small) : null,
       action ? el("button", { type: "button", class: action.primary ? "button primary" : "button",
         on: { click: action.run } }, action.words) : null),
+    ...more,
     route === undefined ? null : routeSection(route),
   );
 }
@@ -30,9 +31,19 @@ export function waitingView(name, detail = "", route = null) {
     "div",
     { class: "stack", "data-state": name },
     el("div", { class: "card waiting", "aria-hidden": "true" }, ...lines),
+    // Filled while the draft is written. Not a live region: a screen reader would start anew several times a second.
+    el("p", { class: "partial", dir: "auto", "aria-busy": "true", hidden: true }),
     detail ? el("p", { class: "quiet" }, detail) : null,
     route ? routeSection(route) : null,
   );
+}
+
+/** Put what is written so far in place of the grey lines. */
+export function showPartial(view, text) {
+  view.querySelector(".waiting").hidden = true;
+  const partial = view.querySelector(".partial");
+  partial.hidden = false;
+  if (partial.textContent !== text) partial.textContent = text;
 }
 
 /** The line over an edited draft when the customer has written again. */
@@ -42,10 +53,10 @@ export function newMessageBar(refresh) {
     el("button", { type: "button", class: "button small", on: { click: refresh } }, t("refresh")));
 }
 
-/** A text that the agent had edited before asking for a newer draft: it stays within reach. */
-export function keptView(text, use) {
+/** A text that the agent had before a newer draft came or did not come: it stays within reach. */
+export function keptView(text, words, act) {
   return el("details", { class: "block kept" },
     el("summary", {}, t("kept")),
     el("blockquote", { dir: "auto" }, text),
-    el("button", { type: "button", class: "button small", on: { click: use } }, t("kept_use")));
+    el("button", { type: "button", class: "button small", on: { click: act } }, words));
 }

@@ -1,4 +1,4 @@
-"""The API of the sidebar app on a real socket: who may ask, what every state looks like, and what feedback is taken."""
+"""The API's suggestions on a real socket: who may ask, what every state looks like, what asking does."""
 
 from __future__ import annotations
 
@@ -20,9 +20,18 @@ from plugin.app import create_app
 from plugin.context import context
 
 Make = Callable[..., Suggestion]
-HEADERS = {"Authorization": "Bearer sidebar-token-that-nobody-may-see"}
-ASSETS = Path(__file__).parents[2] / "plugin/zendesk_app/assets"
-EMPTY = {"message": "", "turn_id": None, "note_posted": False, "suggestion": None, "route": None}
+HEADERS = {"Authorization": "Bearer deskhand_token-that-nobody-may-see"}
+ASSETS = Path(__file__).parents[3] / "plugin/zendesk_app/assets"
+EMPTY = {
+    "message": "",
+    "silence": "",
+    "turn_id": None,
+    "note_posted": False,
+    "partial": "",
+    "facts": [],
+    "suggestion": None,
+    "route": None,
+}
 
 
 @pytest.fixture
@@ -74,9 +83,10 @@ def test_without_the_token_nothing_is_told_and_nothing_kept(
     assert store.suggestions.feedback("s-1") == []
 
 
-def test_an_installation_without_a_token_lets_nobody_in(settings: Settings, zendesk: Zendesk) -> None:
-    values = settings.plugin.model_copy(update={"sidebar_token": type(settings.plugin.sidebar_token)("")})
-    app = create_app(settings.model_copy(update={"plugin": values}), zendesk)
+def test_an_installation_without_a_token_lets_nobody_in(settings: Settings, zendesk: Zendesk, store: Store) -> None:
+    for token in store.tokens.valid():
+        store.tokens.revoke(token.id)
+    app = create_app(settings, zendesk)
     with BackgroundServer(app, host="127.0.0.1", port=0, threads=1, name="plugin") as server:
         address = f"{server.url}/api/v1/tickets/7/suggestion"
         for headers in ({}, {"Authorization": ""}, {"Authorization": "Bearer "}):
@@ -112,8 +122,11 @@ def test_ready_shows_the_draft_with_all_that_the_app_marks(
         "ticket_id": "7",
         "state": "ready",
         "message": "",
+        "silence": "",
         "turn_id": "70",
         "note_posted": True,
+        "partial": "",
+        "facts": [],
         "suggestion": {
             "id": "s-1",
             "draft": draft,
@@ -136,6 +149,8 @@ def test_ready_shows_the_draft_with_all_that_the_app_marks(
                     "updated_at": "2026-02",
                 }
             ],
+            "alternatives": [],
+            "unused_facts": [],
         },
         "route": {
             "group_id": "2101",
@@ -185,7 +200,7 @@ def test_priority_and_tags_are_told(get: Callable[[str], Any], store: Store, sug
 
 
 def test_silent_shows_the_route_and_no_draft(get: Callable[[str], Any], store: Store, suggestion: Make) -> None:
-    store.suggestions.save(suggestion(state=SILENT, draft="", claims=(), sources=()))
+    store.suggestions.save(suggestion(state=SILENT, draft="", claims=(), sources=(), silence="no_similar"))
     answer = get("7")
     assert (answer["state"], answer["suggestion"], answer["route"]["group_name"]) == ("silent", None, "TRK1")
     store.suggestions.save(suggestion(state=SILENT, draft="", claims=(), sources=(), route=None))
