@@ -139,7 +139,7 @@ class StoreCollector:
         registry = Registry(self._settings.models_path)
         try:
             if live := registry.live():
-                age.add_metric([live.version], self._age_s(registry.created_at(live.version)))
+                age.add_metric([live.version], self._age_s(registry.facts(live.version).created_at))
         except ModelError:
             pass  # a damaged version is what /readyz and the doctor tell; the other figures are still right
         yield age
