@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .fake_plugin import DRAFT, FakePlugin, ready, route, without
+from .fake_plugin import DRAFT, FakePlugin, alternative, ready, route, without
 from .pages import expect, shot, show
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 def test_narrow_pages_do_not_scroll_sideways(
     new_page: Callable[..., Any], plugin: FakePlugin, ticket: str, width: int
 ) -> None:
-    plugin.answers[ticket] = ready(draft=f"{DRAFT}\n{'long' * 40}")
+    plugin.answers[ticket] = ready(draft=f"{DRAFT}\n{'long' * 40}", alternatives=[alternative("x")])
     page = new_page(width, 780)
     overflow = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     page.goto("/agent?view=all")
@@ -33,6 +33,7 @@ def test_narrow_pages_do_not_scroll_sideways(
     page.get_by_role("button", name="Deskhand").click()
     app.locator("[data-state=ready]").wait_for()
     app.get_by_role("button", name="Not useful").click()
+    app.get_by_text("Tell it a fact and redraft").click()
     assert page.evaluate(overflow) <= 0
     assert page.frames[1].evaluate(overflow) <= 0
     small = page.frames[1].evaluate(
@@ -48,7 +49,8 @@ def test_narrow_pages_do_not_scroll_sideways(
 def test_dark_mode(new_page: Callable[..., Any], plugin: FakePlugin, ticket: str, tmp_path: Path) -> None:
     plugin.answers[ticket] = ready()
     page = new_page(color_scheme="dark")
-    show(page, ticket, "ready")
+    app = show(page, ticket, "ready")
+    app.get_by_text("Tell it a fact and redraft").click()
     background = "() => getComputedStyle(document.body).backgroundColor"
     for frame in page.frames:
         channels = [int(part) for part in frame.evaluate(background)[4:-1].split(",")]
@@ -83,13 +85,18 @@ def test_axe_finds_nothing(new_page: Callable[..., Any], plugin: FakePlugin, tic
     page.goto("/agent?view=all")
     check(page.main_frame, "list")
     for state, answer in {
-        "ready": ready(),
+        "ready": ready(alternatives=[alternative("x")], unused_facts=["Friday"]) | {"facts": ["Ghent", "Friday"]},
+        "drafting": without("drafting", partial="Hi Anna,", route=route()),
         "none": without("none", route=route()),
-        "silent": without("silent"),
+        "silent": without("silent", silence="no_similar"),
         "error": 503,
     }.items():
         plugin.answers[ticket] = answer
         app = show(page, ticket, state)
+        if state == "drafting":
+            app.get_by_text("Hi Anna,").wait_for()
+        if state == "silent":
+            app.get_by_text("Tell it a fact and redraft").click()
         if state == "ready":
             app.get_by_role("button", name="Not useful").click()
             app.get_by_role("button", name="Other").click()

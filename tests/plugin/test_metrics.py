@@ -37,12 +37,12 @@ def client(settings: Settings, zendesk: Zendesk) -> Callable[..., Any]:
 
 
 def scrape(app: FlaskClient) -> dict[tuple[str, ...], float]:
-    """Values by name and labels' values, as a Prometheus server reads them."""
+    """Values by name and the labels' values, labels by their names, as a Prometheus server reads them."""
     answer = app.get("/metrics", headers=HEADERS)
     assert answer.status_code == 200, answer.text
     assert answer.content_type.startswith("text/plain; version=")
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
@@ -84,8 +84,8 @@ def test_what_happened_shows_at_the_next_scrape(
     assert found["deskhand_inbox_jobs", "dead"] == 1
     assert found["deskhand_inbox_jobs", "waiting"] == 1
     assert found["deskhand_inbox_oldest_job_seconds",] > 1e9
-    assert found["deskhand_suggestions", "shown", ""] == 3
-    assert found["deskhand_suggestions", "silent", "leak"] == 1
+    assert found["deskhand_suggestions", "", "shown"] == 3
+    assert found["deskhand_suggestions", "leak", "silent"] == 1
     assert found["deskhand_draft_seconds_bucket", "2.0"] == 0
     assert found["deskhand_draft_seconds_bucket", "5.0"] == 3
     assert found["deskhand_draft_seconds_bucket", "+Inf"] == 4

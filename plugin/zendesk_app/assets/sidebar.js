@@ -201,7 +201,7 @@ class Sidebar {
   }
 
   showReady(suggestion, route) {
-    this.replies = new Replies(suggestion, this.agentName, (words) => this.say(words));
+    this.replies = new Replies(suggestion, this.agentName, (words) => this.announce(words));
     this.feedback = new Feedback(
       (action, reason) => this.api.feedback(suggestion.id, action, reason),
       (words) => this.say(words),
