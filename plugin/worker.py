@@ -1,7 +1,7 @@
 """The worker: takes a ticket from the inbox, drafts, and writes one note and the route back.
 
-At least once inside, once outside: a job whose worker dies is taken again when its lease runs out; the suggestion of a
-customer turn has one id, which is the note's marker, so the second run finds what the first one posted.
+At least once inside, once outside: the job of a worker that dies is taken again; the suggestion of a customer turn has
+one id, which is the note's marker, so the second run finds what the first one posted.
 """
 
 from __future__ import annotations
@@ -14,17 +14,28 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.errors import DeskhandError, RetriableError, SkippableError, StaleTicketError
+from connectors.errors import (
+    CredentialError,
+    DeskhandError,
+    ModelError,
+    RetriableError,
+    SkippableError,
+    StaleTicketError,
+)
 from connectors.helpdesk import Helpdesk
 from connectors.settings import PluginSettings
 from connectors.store.database import Store
 from connectors.store.inbox import Job
 from plugin.answering import Answering
+from plugin.backoff import delay_s
 from trainer.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+# An outage ends by itself, and somebody may sign in again or promote a version: with the pauses this is an hour.
+MAX_PATIENT_ATTEMPTS = 20
+_PATIENCE = (RetriableError, CredentialError, ModelError)
 MAX_STALE = 3
 IDLE_S = 0.5
 
@@ -43,15 +54,26 @@ class Worker:
     Args:
         store: A connection of the worker's own thread.
         predictor: Gives the live predictor; called for each job, so that a promoted version is picked up.
+        name: Owns its leases; one that nobody else has where it is left out.
+
+    Attributes:
+        at_hand: The job that is being worked on, for the heartbeat.
     """
 
     def __init__(
-        self, store: Store, helpdesk: Helpdesk, predictor: Callable[[], Predictor], settings: PluginSettings
+        self,
+        store: Store,
+        helpdesk: Helpdesk,
+        predictor: Callable[[], Predictor],
+        settings: PluginSettings,
+        *,
+        name: str = "",
     ) -> None:
         self._store = store
         self._settings = settings
         self._answering = Answering(store, helpdesk, predictor, settings)
-        self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._owner = name or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.at_hand: Job | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set; the job at hand is finished first."""
@@ -69,6 +91,7 @@ class Worker:
         if job is None:
             return False
         started = time.monotonic()
+        self.at_hand = job
         try:
             outcome = self._work(job)
         except SkippableError as error:
@@ -80,19 +103,20 @@ class Worker:
         else:
             self._store.inbox.finish(job, self._owner)
             log.info("ticket %s: %s in %.1f s", outcome.ticket_id, outcome.what, time.monotonic() - started)
+        finally:
+            self.at_hand = None
         return True
 
     def _failed(self, job: Job, error: Exception) -> None:
         # Messages of our own errors are made to be safe to log; of others only the type is.
         text = str(error) if isinstance(error, DeskhandError) else type(error).__name__
-        if job.attempts >= MAX_ATTEMPTS:
+        if job.attempts >= (MAX_PATIENT_ATTEMPTS if isinstance(error, _PATIENCE) else MAX_ATTEMPTS):
             self._store.inbox.bury(job, self._owner, error=text)
             log.error("ticket %s: given up after %d attempts: %s", job.ticket_id, job.attempts, text)
             return
-        wanted_s = error.retry_after_s if isinstance(error, RetriableError) else None
-        delay_s = wanted_s or min(300.0, 2.0**job.attempts)
-        self._store.inbox.retry(job, self._owner, delay_s=delay_s, error=text)
-        log.warning("ticket %s: attempt %d failed, again in %.0f s: %s", job.ticket_id, job.attempts, delay_s, text)
+        wait_s = delay_s(job.attempts, asked_s=error.retry_after_s if isinstance(error, RetriableError) else None)
+        self._store.inbox.retry(job, self._owner, delay_s=wait_s, error=text)
+        log.warning("ticket %s: attempt %d failed, again in %.0f s: %s", job.ticket_id, job.attempts, wait_s, text)
 
     def _work(self, job: Job) -> Outcome:
         for _ in range(MAX_STALE):
