@@ -53,8 +53,6 @@ log = logging.getLogger(__name__)
 
 MOST_ALTERNATIVES = 2
 _EXCERPT_WORDS = 40
-# What an admin should hear of in the log.
-_WITHHELD = {LEAK: "it held a %s of nobody here", LANGUAGE: "it was not in the customer's language"}
 
 
 @dataclass
@@ -229,9 +227,11 @@ class Predictor:
         reply = finisher.finish(one, similarity=found.similarity, effort=effort)
         made = replace(made, silence=reply.silence, confidence=None if effort is None else round(1 - effort, 2))
         if reply.silence:
-            if said := _WITHHELD.get(reply.silence):
-                leaked = next((kind for kind in reply.leaks if kind not in NAMES), "")
-                log.warning("ticket %s: a draft was withheld, " + said, made.ticket_id, *([leaked] if leaked else []))
+            if reply.silence == LEAK:
+                leaked = next(kind for kind in reply.leaks if kind not in NAMES)
+                log.warning("ticket %s: a draft was withheld, it held a %s of nobody here", made.ticket_id, leaked)
+            elif reply.silence == LANGUAGE:
+                log.warning("ticket %s: a draft was withheld, it was not in the customer's language", made.ticket_id)
             return made
         others = [
             Alternative(other.text, other.claims, tuple(self._sources(drafted.passages)))
