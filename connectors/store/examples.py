@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from connectors import clock
+from connectors.channels import CHATS
 from connectors.store.part import Part, batches, deleted_tickets
 
 _BATCH = 500
@@ -131,6 +132,14 @@ class Examples(Part):
                     had[author] = had.get(author, 0) + 1
                     yield author, row["text"]
             last, seen = rows[-1]["place"], seen + len(rows)
+
+    def chat_replies(self, helpdesk: str, most: int = 200) -> list[str]:
+        """Kept replies of tickets that are conversations, newest first."""
+        marks = ",".join("?" * len(CHATS))
+        sql = f"""select e.reply from examples e join tickets t on t.helpdesk = e.helpdesk and t.id = e.ticket_id
+                  where e.helpdesk = ? and e.kept = 1 and t.channel in ({marks})
+                  order by e.created_at desc limit ?"""  # noqa: S608
+        return [row["reply"] for row in self._store.rows(sql, (helpdesk, *CHATS, most))]
 
     def was_reopened(self, helpdesk: str, ticket_id: str) -> bool | None:
         """Whether a ticket was solved and opened again; None where the helpdesk does not say."""

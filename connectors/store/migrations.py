@@ -325,7 +325,9 @@ def m009_durable_inbox(db: Database) -> None:
 
 @migrations()
 def m010_switches_and_drafting(db: Database) -> None:
-    """Settings that change at run time, drafts on their way, what agents told, and why a suggestion is silent."""
+    """Settings that change at run time, drafts on their way, what agents told, why a suggestion is silent; chats."""
+    db.table("inbox").add_column("is_chat", int, not_null_default=0)
+    db.execute("create index inbox_chats on inbox (id) where is_chat = 1 and status in ('waiting', 'leased')")
     db.table("switches").create({"name": str, "value": str, "changed_at": str, "changed_by": str}, pk="name")
     db.table("switch_changes").create(
         {"id": int, "name": str, "value": str, "changed_at": str, "changed_by": str}, pk="id"

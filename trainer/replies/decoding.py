@@ -55,6 +55,7 @@ def greedy(
     end: int,
     cache: Any = None,
     over: Callable[[Sequence[int]], bool] = lambda _: False,
+    after_each: Callable[[Sequence[Row]], bool] = lambda _: False,
 ) -> list[Row]:
     """The likeliest token after the other, for each prompt until it ends.
 
@@ -66,6 +67,7 @@ def greedy(
         end: The token that ends a text.
         cache: Keys and values of the first of these tokens, where they were computed already; it is changed here.
         over: Whether a row of tokens need not go on.
+        after_each: Called with all rows after each step; where it says so, all of them end there.
     """
     import torch
     from transformers import DynamicCache
@@ -95,7 +97,7 @@ def greedy(
             for place, number in enumerate(active)
             if not rows[number].ended and not (look and over(rows[number].ids))
         ]
-        if not going:
+        if after_each(rows) or not going:
             break
         new = best.indices[:, None]
         if len(going) < len(active):

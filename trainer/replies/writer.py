@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.replies.decoding import cache_name, greedy
+from trainer.replies.decoding import Row, cache_name, greedy
 from trainer.replies.prompt import Prompt, encode_reply
 from trainer.weights import base_of
 
@@ -66,6 +66,8 @@ class Writer:
         adapter: bool = True,
         batch: int = 32,
         progress: Callable[[int], None] = lambda _: None,
+        on_text: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
     ) -> list[Draft]:
         """Drafts for prompts, in order.
 
@@ -74,18 +76,29 @@ class Writer:
                 both, which is half of the time.
             adapter: False writes with the base model alone.
             batch: Prompts decoded together: the more, the less a step costs each of them.
+            on_text: Given what is written so far, as the model wrote it, token by token; for a single prompt only.
+            stopped: Asked after every token; once it says so, writing ends there.
         """
+        if on_text and len(prompts) > 1:
+            raise ValueError(f"on_text is for a single prompt, and these are {len(prompts)}")
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index].ids))
         drafts: list[Draft] = []
         for start in range(0, len(order), batch):
             chosen = order[start : start + batch]
             replies = [sent[index] for index in chosen] if sent is not None else None
-            drafts += self._write_batch([prompts[index] for index in chosen], replies, adapter)
+            drafts += self._write_batch([prompts[index] for index in chosen], replies, adapter, on_text, stopped)
             progress(len(drafts))
         in_order = dict(zip(order, drafts, strict=True))
         return [in_order[index] for index in range(len(prompts))]
 
-    def _write_batch(self, prompts: Sequence[Prompt], sent: Sequence[str] | None, adapter: bool) -> list[Draft]:
+    def _write_batch(
+        self,
+        prompts: Sequence[Prompt],
+        sent: Sequence[str] | None,
+        adapter: bool,
+        on_text: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
+    ) -> list[Draft]:
         import torch
 
         started = time.monotonic()
@@ -105,6 +118,7 @@ class Writer:
                 end=int(self.tokenizer.eos_token_id),
                 cache=cache,
                 over=lambda ids: repeats(self._decoded(ids)),
+                after_each=lambda rows: self._watched(rows, on_text, stopped),
             )
         seconds = (time.monotonic() - started - scoring) / len(prompts)
         return [
@@ -117,6 +131,15 @@ class Writer:
             )
             for number, row in enumerate(rows)
         ]
+
+    def _watched(
+        self, rows: Sequence[Row], on_text: Callable[[str], None] | None, stopped: Callable[[], bool] | None
+    ) -> bool:
+        """Shows what is written so far to those who watch; returns whether to end here."""
+        if on_text:
+            # A letter of several tokens is a replacement mark until its last one.
+            on_text(self._decoded(rows[0].ids).rstrip("\ufffd"))
+        return bool(stopped and stopped())
 
     def _decoded(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
@@ -165,7 +188,15 @@ class RememberingWriter(Writer):
         self._weights = {adapter: self._fingerprint(adapter) for adapter in (True, False)}
         self._known = dict(_drafts_in(file))
 
-    def _write_batch(self, prompts: Sequence[Prompt], sent: Sequence[str] | None, adapter: bool) -> list[Draft]:
+    def _write_batch(
+        self,
+        prompts: Sequence[Prompt],
+        sent: Sequence[str] | None,
+        adapter: bool,
+        on_text: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
+    ) -> list[Draft]:
+        # Nobody watches an evaluation's drafts being written, nor stops one.
         replies = sent or [""] * len(prompts)
         keys = [_key(prompt, reply, self._weights[adapter]) for prompt, reply in zip(prompts, replies, strict=True)]
         if missing := [at for at, key in enumerate(keys) if key not in self._known]:
@@ -209,6 +240,12 @@ def repeats(text: str) -> bool:
     """Whether a text says a whole sentence for the second time: nothing after it will be kept."""
     finished = [match.start() for match in _SENTENCE_END.finditer(text)]
     return bool(finished) and _repetition(text[: finished[-1]]) is not None
+
+
+def whole_sentences(text: str) -> str:
+    """What is written so far without its last, unfinished sentence or line; tidied."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return tidy(text[: ends[-1]]) if ends else ""
 
 
 def tidy(text: str, *, ended: bool = True) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.clock import from_epoch
+from connectors.records import Ticket
 from connectors.store.database import Store
 from connectors.store.inbox import MAX_DEATHS, Job, WorkerState
 
@@ -403,3 +405,40 @@ def test_workers_say_what_they_do_until_they_leave(store: Store, clock: Clock) -
     assert [one.name for one in store.inbox.workers(within_s=60)] == ["worker-2"]
     store.inbox.left("worker-2")
     assert [one.name for one in store.inbox.workers()] == ["worker-1"]
+
+
+# ---- chats
+
+
+def test_chats_are_answered_before_mails(store: Store, ticket: Callable[..., Ticket]) -> None:
+    store.mirror.save(DESK, [ticket("7", channel="native_messaging"), ticket("8", channel="email")])
+    for number, ticket_id in enumerate(("7", "8", "9", "7", "8")):
+        store.inbox.put(DESK, f"d{number}", ticket_id)
+    order = []
+    while job := store.inbox.claim("w1", lease_s=60):
+        order.append(job.ticket_id)
+        store.inbox.finish(job, "w1")
+    assert order == ["7", "8", "9"]
+
+
+def test_a_chat_that_is_worked_on_keeps_nobody_from_the_mails(store: Store, ticket: Callable[..., Ticket]) -> None:
+    store.mirror.save(DESK, [ticket("7", channel="chat")])
+    store.inbox.put(DESK, "d1", "7")
+    assert take(store).ticket_id == "7"
+    store.inbox.put(DESK, "d2", "7")
+    store.inbox.put(DESK, "d3", "8")
+    assert take(store, "w2").ticket_id == "8"
+
+
+def test_a_job_is_overtaken_by_what_comes_later_on_its_ticket(store: Store) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    job = take(store)
+    store.inbox.put(DESK, "d2", "8")
+    store.inbox.put("other", "d3", "7")
+    assert not store.inbox.is_overtaken(job)
+    store.inbox.put(DESK, "d4", "7")
+    assert store.inbox.is_overtaken(job)
+    store.inbox.finish(job, "w1")
+    newer = take(store)
+    assert newer.ticket_id == "7"
+    assert not store.inbox.is_overtaken(newer)
