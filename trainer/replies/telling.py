@@ -1,8 +1,8 @@
 """Facts that an agent tells for a draft: into the prompt as an article of their own, and into the blanks left open.
 
 A small model does not take up every fact, and the nearest reply has no model at all: a date, an amount or a place that
-was told is put where a blank of its kind stands, if it is clear which one. Nothing is ever appended: a sentence in the
-wrong place costs an agent more than a fact to be typed.
+was told is put where a blank of its kind stands, if the words around it say that it is meant. Nothing is ever appended:
+a sentence in the wrong place costs an agent more than a fact to be typed.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _says(draft: str, fact: Fact) -> bool:
     if stated or slots:
         support = Support([("draft", draft)])
         return all(support.of(one) for one in stated) and all(slot in draft for slot in slots)
-    wanted, there = set(_CONTENT.findall(fact.hidden.lower())), set(_CONTENT.findall(draft.lower()))
+    wanted, there = _content(fact.hidden), _content(draft)
     return bool(wanted) and len(wanted & there) >= _SAID_SHARE * len(wanted)
 
 
@@ -82,9 +82,9 @@ def _filled(draft: str, blank: str, value: str, fact: str) -> str:
         places = [match.span() for match in _NUMBERS.finditer(draft)]
     if not places:
         return draft
-    if len(places) > 1:
-        # Which of two dates is meant, the words around them say, or nothing does.
-        scores = [_shared(draft, place, fact) for place in places]
+    if (told := _content(fact) - _content(value)) or len(places) > 1:
+        # 'It comes on Friday' is not for 'it was deleted on [date]': the words around a blank must be the fact's.
+        scores = [len(told & _around(draft, place)) for place in places]
         best = max(scores)
         if best == 0 or scores.count(best) > 1:
             return draft
@@ -93,10 +93,13 @@ def _filled(draft: str, blank: str, value: str, fact: str) -> str:
     return draft[:start] + value + draft[end:]
 
 
-def _shared(draft: str, place: tuple[int, int], fact: str) -> int:
-    """How many of the fact's longer words stand in the sentence around a place."""
+def _around(draft: str, place: tuple[int, int]) -> set[str]:
+    """The longer words of the sentence around a place."""
     ends = [0, *(match.end() for match in _SENTENCE_END.finditer(draft)), len(draft)]
     start = max(end for end in ends if end <= place[0])
     end = min(end for end in ends if end >= place[1])
-    around = set(_CONTENT.findall(draft[start:end].lower()))
-    return len(around & set(_CONTENT.findall(fact.lower())))
+    return _content(draft[start:end])
+
+
+def _content(text: str) -> set[str]:
+    return set(_CONTENT.findall(_SLOT.sub(" ", text).lower()))

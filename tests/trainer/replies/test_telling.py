@@ -19,9 +19,10 @@ def fact(text: str) -> Fact:
     ("draft", "said", "woven"),
     [
         ("It comes on [date].", "Friday 3 April", "It comes on Friday 3 April."),
-        ("You get [amount] back by [date].", "the refund is €6.95", "You get €6.95 back by [date]."),
+        ("You get [amount] back by [date].", "the refund: they get it back, €6.95", "You get €6.95 back by [date]."),
         (TWO_DATES, "the driver brings it on Monday", TWO_DATES.replace("it on [date]", "it on Monday")),
         (TWO_DATES, "Monday", TWO_DATES),  # which of the two?
+        ("It was deleted on [date].", "it comes on Friday", "It was deleted on [date]."),  # meant for something else
         ("Parcel [tracking number] is late.", "{{reference_2}}", "Parcel {{reference_2}} is late."),
         ("It is in [place].", "it is in {{place_1}}", "It is in {{place_1}}."),
         ("It comes on [date], at [time].", "9 May at 14:00", "It comes on 9 May, at 14:00."),
