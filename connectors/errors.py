@@ -86,6 +86,10 @@ class TicketClosedError(SkippableError):
     """A closed or deleted ticket takes no update any more."""
 
 
+class OvertakenError(SkippableError):
+    """Something newer on the same ticket waits, and what comes of it will answer both."""
+
+
 class CursorError(FatalError):
     """A paginated stream came back with the cursor we sent: going on would loop for ever."""
 

@@ -1,11 +1,12 @@
-"""One sync, one training, one demo at a time in a home."""
+"""One sync, one training, one demo at a time in a home; workers by number."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 from connectors import clock
@@ -47,6 +48,25 @@ def exclusive(home: Path, task: str) -> Iterator[None]:
         file.write(f"{os.getpid()} on {socket.gethostname()} since {clock.now()}")
         file.flush()
         yield
+
+
+@contextmanager
+def numbered(home: Path, task: str) -> Iterator[str]:
+    """Holds the first free one of `task-1`, `task-2` and so on, and yields its name.
+
+    For tasks of which several may run. Whoever gets a name knows that all who had it before are dead.
+
+    Raises:
+        ConfigError: The home cannot be written.
+    """
+    for number in count(1):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(home, f"{task}-{number}"))
+            except LockedError:
+                continue
+            yield f"{task}-{number}"
+            return
 
 
 def holder(home: Path, task: str) -> str:

@@ -232,7 +232,13 @@ class PluginSettings(_Section):
         shadow_share: On this share of tickets the draft is made and kept, but shown to nobody, for comparison.
         groups: By group id: `off` (nothing at all), `route` (no drafts) or `draft`, which is what a missing group gets.
         chat_note: Whether chat tickets get notes; without, a chat's drafts are in the sidebar only.
-        lease_s: How long a worker may take for one ticket before another may take it over.
+        web_processes: Processes that take requests. With one of these and one worker, both are threads of one process.
+        workers: Processes that draft; each loads a model of its own. 0 leaves them to `deskhand work`.
+        lease_s: How long after the last sign of life of a worker its ticket may be taken over; a sign comes three times
+            as often.
+        max_job_s: A ticket that takes longer is taken from its worker, for it must be stuck.
+        stop_s: How long the requests and the jobs at hand may take when we are stopped; what is cut off is done again.
+        keep_done_days: How long inbox rows that are done with are kept; so long a webhook that comes again is known.
     """
 
     host: str = "127.0.0.1"
@@ -253,7 +259,13 @@ class PluginSettings(_Section):
     shadow_share: float = Field(default=0.0, ge=0, le=1)
     groups: dict[str, GroupMode] = Field(default_factory=dict)
     chat_note: bool = False
-    lease_s: float = Field(default=300.0, gt=0)
+    web_processes: int = Field(default=1, ge=1, le=64)
+    workers: int = Field(default=1, ge=0, le=64)
+    lease_s: float = Field(default=60.0, ge=1)
+    max_job_s: float = Field(default=900.0, gt=0)
+    stop_s: float = Field(default=90.0, gt=0)
+    # Two days at least: `deskhand watch` looks a day back, and the inbox is how it knows what it has seen.
+    keep_done_days: float = Field(default=30.0, ge=2)
     max_body_bytes: int = Field(default=1_000_000, ge=1024)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from plugin.commands import connecting, learning, running, tokens
+from plugin.commands import connecting, learning, queue, running, tokens
 
 
 class _Explained(click.Group):
@@ -36,7 +36,7 @@ for command in (
     connecting.init, connecting.doctor, connecting.sync, connecting.watch, connecting.export,
     learning.curate, learning.train, learning.evaluate, learning.models, learning.promote, learning.rollback,
     learning.forget,
-    running.suggest, running.serve, running.demo, running.app,
+    running.suggest, running.serve, running.work, queue.inbox, running.demo, running.app,
     tokens.token,
 ):  # fmt: skip
     deskhand.add_command(command)

@@ -159,7 +159,11 @@ def _train(settings: Settings, *, retrain: bool) -> None:
         report = curate(store, name, settings.trainer)
         say(f"   {report.kept} answers are worth learning from, {report.dropped.total()} were dropped")
         with Bar() as bar:
-            trained = train(store, name, registry, settings.trainer, settings.cache_path, progress=bar.update)
+            trained = train(
+                store, name, registry, settings.trainer, settings.cache_path,
+                max_effort=settings.plugin.max_effort,
+                progress=bar.update,
+            )  # fmt: skip
     registry.promote(trained.manifest.version, by="demo")
     say(
         f"   {trained.manifest.version} is live; fine-tuning took {trained.training.seconds:.0f} s, "

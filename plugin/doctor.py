@@ -19,6 +19,7 @@ from connectors.helpdesk import Helpdesk
 from connectors.lock import holder
 from connectors.settings import Settings
 from connectors.store.database import Store
+from plugin.heartbeat import DEAD_AFTER_S
 
 State = Literal["ok", "note", "wrong"]
 
@@ -27,6 +28,8 @@ _STALE_S = 3 * 24 * 3600
 # Webhooks signed further away from our clock than half of what is allowed will soon be refused.
 _SKEW_SHARE = 0.5
 _QUICK_CHECK_BYTES = 2 * 1024**3
+# A job that may start is taken within a second; a draft takes a minute on a small machine.
+_OVERDUE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,26 @@ def _store(settings: Settings) -> Iterator[Finding]:
             yield Finding("sync", "ok", f"tickets were last synced at {last}")
         if due := store.due.count(name):
             yield Finding("comments", "note", f"those of {due} tickets are still to be read", "run: deskhand sync")
-        if dead := store.inbox.counts()["dead"]:
-            yield Finding("inbox", "note", f"{dead} tickets were given up", "the server's log says why")
+        yield from _inbox(store)
+
+
+def _inbox(store: Store) -> Iterator[Finding]:
+    if dead := store.inbox.counts()["dead"]:
+        yield Finding(
+            "inbox", "note", f"{dead} tickets were given up",
+            "see why with: deskhand inbox; try again with: deskhand inbox retry --all",
+        )  # fmt: skip
+    late = store.inbox.overdue(_OVERDUE_S)
+    if workers := store.inbox.workers(within_s=DEAD_AFTER_S):
+        if late:
+            yield Finding(
+                "worker", "note", f"{late} jobs wait for more than {_OVERDUE_S / 60:.0f} minutes",
+                "where this machine has room for another model, run more of: deskhand work",
+            )  # fmt: skip
+        else:
+            yield Finding("worker", "ok", f"{len(workers)} at work")
+    elif late:
+        yield Finding("worker", "wrong", f"none runs, and {late} jobs wait", "run: deskhand serve, or: deskhand work")
 
 
 def _helpdesk_of(connect: Callable[[], Helpdesk]) -> Callable[[Settings], Iterator[Finding]]:

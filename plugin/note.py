@@ -33,12 +33,14 @@ def marker(suggestion: Suggestion) -> str:
     return f"deskhand:{suggestion.id}"
 
 
-def render(suggestion: Suggestion, *, applied: bool, least: float = 0.0) -> str:
+def render(suggestion: Suggestion, *, applied: bool, least: float = 0.0, replaces: bool = False) -> str:
     """The note as HTML, everything escaped.
 
     Args:
         applied: Whether the route is set by the same update.
         least: A probability below which no route is set.
+        replaces: Whether an earlier note's draft was never sent: no helpdesk lets us change what we wrote, so this one
+            says which counts.
     """
     return _templates.get_template("note.html").render(
         paragraphs=_paragraphs(suggestion),
@@ -48,6 +50,7 @@ def render(suggestion: Suggestion, *, applied: bool, least: float = 0.0) -> str:
         sources=[source for source in suggestion.sources if _is_safe(source.url)],
         route=suggestion.route,
         applied=applied,
+        replaces=replaces,
         doubt=_DOUBTS[route.doubt(least)] if (route := suggestion.route) else "",
     )
 

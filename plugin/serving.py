@@ -1,61 +1,46 @@
-"""The server: Flask under waitress, and a worker beside it in the same process."""
+"""The server in one process: Flask under waitress, and a worker beside it."""
 
 from __future__ import annotations
 
-import logging
+import socket
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from connectors.helpdesk import Helpdesk
 from connectors.settings import Settings
-from connectors.store.database import Store
 from connectors.wsgi import BackgroundServer
 from plugin.app import create_app
 from plugin.context import context
-from plugin.worker import Worker
-from trainer.predictor import Predictor
-from trainer.registry import Registry
+from plugin.working import LivePredictor, Working
 
-log = logging.getLogger(__name__)
+__all__ = ["LivePredictor", "Serving"]
 
-
-class LivePredictor:
-    """Loads the live version at first use and again when another one is promoted."""
-
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings = settings
-        self._store = store
-        self._loaded: Predictor | None = None
-
-    def __call__(self) -> Predictor:
-        """The live version's predictor.
-
-        Raises:
-            ModelError: Nothing is live, or it cannot be loaded.
-        """
-        live = Registry(self._settings.models_path).live()
-        version = live.version if live else None
-        if self._loaded is None or self._loaded.manifest.version != version:
-            self._loaded = Predictor.load(self._settings, self._store, version)
-            log.info("serving %s", self._loaded.manifest.version)
-        return self._loaded
+_LOOK_S = 0.2
 
 
 class Serving:
-    """A running plugin: `with Serving(settings, helpdesk) as serving: serving.wait()`.
+    """A running plugin: `with Serving(settings, helpdesk, another) as serving: serving.wait()`.
 
     Args:
-        helpdesk_for_worker: Makes a helpdesk for the worker's own thread; sessions are not shared between threads.
-
+        helpdesk: Verifies webhooks.
+        helpdesk_for_worker: The worker's own; None for a server without one.
+        listener: A socket that listens already, shared with other processes; None opens one by the settings.
     """
 
-    def __init__(self, settings: Settings, helpdesk: Helpdesk, helpdesk_for_worker: Helpdesk) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        helpdesk: Helpdesk,
+        helpdesk_for_worker: Helpdesk | None,
+        *,
+        listener: socket.socket | None = None,
+    ) -> None:
         self._app = create_app(settings, helpdesk)
-        self._worker_helpdesk = helpdesk_for_worker
+        self._name = helpdesk.name
         self._stop = threading.Event()
-        self._failed: BaseException | None = None
         plugin = settings.plugin
         self._server = BackgroundServer(
             self._app,
@@ -64,9 +49,11 @@ class Serving:
             threads=plugin.threads,
             name="deskhand",
             # Twice what the application takes, so that its own, clearer refusal comes first.
-            max_body_bytes=2 * settings.plugin.max_body_bytes,
+            max_body_bytes=2 * plugin.max_body_bytes,
+            stop_s=plugin.stop_s,
+            listener=listener,
         )
-        self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
+        self._working = Working(settings, helpdesk_for_worker) if helpdesk_for_worker else None
 
     @property
     def url(self) -> str:
@@ -76,7 +63,8 @@ class Serving:
     def __enter__(self) -> Self:
         """Starts; raises FatalError where the port is taken."""
         self._server.start()
-        self._worker.start()
+        if self._working:
+            self._working.__enter__()
         return self
 
     def __exit__(
@@ -87,34 +75,20 @@ class Serving:
     def is_done_with(self, ticket_id: str) -> bool:
         """Whether a webhook for this ticket has arrived and been worked on to its end."""
         inbox = context(self._app).store().inbox
-        name = self._worker_helpdesk.name
-        return inbox.has(name, ticket_id) and not inbox.open_for(name, ticket_id)
+        return inbox.has(self._name, ticket_id) and not inbox.open_for(self._name, ticket_id)
 
-    def wait(self) -> None:
-        """Returns when the server was stopped, or raises what ended the worker."""
-        while not self._stop.wait(0.5):
-            pass
-        if self._failed:
-            raise self._failed
+    def wait(self, asked: Callable[[], object] = lambda: False) -> None:
+        """Returns when the server was stopped or `asked` says so; raises what ended the worker."""
+        while not self._stop.is_set() and not asked():
+            if self._working and self._working.failed:
+                self._stop.set()
+                raise self._working.failed
+            time.sleep(_LOOK_S)
 
     def stop(self) -> None:
         """Finishes the requests and the job at hand, then lets go of everything. Twice is once."""
         self._stop.set()
         self._server.stop()
-        if self._worker.is_alive():
-            self._worker.join(timeout=self._settings.plugin.lease_s)
+        if self._working:
+            self._working.stop()
         context(self._app).close()
-
-    def _work(self) -> None:
-        store = None
-        try:
-            store = Store(self._settings.database_path)
-            worker = Worker(store, self._worker_helpdesk, LivePredictor(self._settings, store), self._settings.plugin)
-            worker.run(self._stop)
-        except BaseException as error:  # noqa: BLE001  re-raised by wait(), in the main thread
-            self._failed = error
-            self._stop.set()
-        finally:
-            if store:
-                store.close()
-            self._worker_helpdesk.close()

@@ -1,7 +1,7 @@
 """The worker: takes a ticket from the inbox, drafts, and writes one note and the route back.
 
-At least once inside, once outside: a job whose worker dies is taken again when its lease runs out; the suggestion of a
-customer turn has one id, which is the note's marker, so the second run finds what the first one posted.
+At least once inside, once outside: the job of a worker that dies is taken again; the suggestion of a customer turn has
+one id, which is the note's marker, so the second run finds what the first one posted.
 """
 
 from __future__ import annotations
@@ -12,25 +12,32 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from connectors.errors import DeskhandError, RetriableError, SkippableError, StaleTicketError
+from connectors.errors import (
+    CredentialError,
+    DeskhandError,
+    ModelError,
+    RetriableError,
+    SkippableError,
+    StaleTicketError,
+)
 from connectors.helpdesk import Helpdesk
-from connectors.records import Thread, Ticket, WriteBack
 from connectors.settings import PluginSettings
 from connectors.store.database import Store
 from connectors.store.inbox import Job
-from connectors.store.suggestions import SHOWN, Route, Suggestion
-from plugin import note
-from trainer.conversation import blocks
+from plugin.answering import Answering
+from plugin.backoff import delay_s
 from trainer.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+# An outage ends by itself, and somebody may sign in again or promote a version: with the pauses this is an hour.
+MAX_PATIENT_ATTEMPTS = 20
+_PATIENCE = (RetriableError, CredentialError, ModelError)
 MAX_STALE = 3
 IDLE_S = 0.5
-_SKIPPED_STATES = frozenset({"solved", "closed", "deleted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +54,26 @@ class Worker:
     Args:
         store: A connection of the worker's own thread.
         predictor: Gives the live predictor; called for each job, so that a promoted version is picked up.
+        name: Owns its leases; one that nobody else has where it is left out.
+
+    Attributes:
+        at_hand: The job that is being worked on, for the heartbeat.
     """
 
     def __init__(
-        self, store: Store, helpdesk: Helpdesk, predictor: Callable[[], Predictor], settings: PluginSettings
+        self,
+        store: Store,
+        helpdesk: Helpdesk,
+        predictor: Callable[[], Predictor],
+        settings: PluginSettings,
+        *,
+        name: str = "",
     ) -> None:
         self._store = store
-        self._helpdesk = helpdesk
-        self._predictor = predictor
         self._settings = settings
-        self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._answering = Answering(store, helpdesk, predictor, settings)
+        self._owner = name or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.at_hand: Job | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set; the job at hand is finished first."""
@@ -74,10 +91,11 @@ class Worker:
         if job is None:
             return False
         started = time.monotonic()
+        self.at_hand = job
         try:
             outcome = self._work(job)
         except SkippableError as error:
-            # Closed, deleted or gone: there is nobody left to help.
+            # Closed, deleted or gone, so that there is nobody left to help; or something newer will help them.
             self._store.inbox.finish(job, self._owner)
             log.info("ticket %s: skipped, %s", job.ticket_id, error)
         except Exception as error:  # noqa: BLE001  one bad ticket must not stop the others
@@ -85,85 +103,26 @@ class Worker:
         else:
             self._store.inbox.finish(job, self._owner)
             log.info("ticket %s: %s in %.1f s", outcome.ticket_id, outcome.what, time.monotonic() - started)
+        finally:
+            self.at_hand = None
         return True
 
     def _failed(self, job: Job, error: Exception) -> None:
         # Messages of our own errors are made to be safe to log; of others only the type is.
         text = str(error) if isinstance(error, DeskhandError) else type(error).__name__
-        if job.attempts >= MAX_ATTEMPTS:
+        if job.attempts >= (MAX_PATIENT_ATTEMPTS if isinstance(error, _PATIENCE) else MAX_ATTEMPTS):
             self._store.inbox.bury(job, self._owner, error=text)
             log.error("ticket %s: given up after %d attempts: %s", job.ticket_id, job.attempts, text)
             return
-        wanted_s = error.retry_after_s if isinstance(error, RetriableError) else None
-        delay_s = wanted_s or min(300.0, 2.0**job.attempts)
-        self._store.inbox.retry(job, self._owner, delay_s=delay_s, error=text)
-        log.warning("ticket %s: attempt %d failed, again in %.0f s: %s", job.ticket_id, job.attempts, delay_s, text)
+        wait_s = delay_s(job.attempts, asked_s=error.retry_after_s if isinstance(error, RetriableError) else None)
+        self._store.inbox.retry(job, self._owner, delay_s=wait_s, error=text)
+        log.warning("ticket %s: attempt %d failed, again in %.0f s: %s", job.ticket_id, job.attempts, wait_s, text)
 
     def _work(self, job: Job) -> Outcome:
         for _ in range(MAX_STALE):
             try:
-                return Outcome(job.ticket_id, self._answer(job.ticket_id))
+                return Outcome(job.ticket_id, self._answering.answer(job))
             except StaleTicketError:
                 # Somebody wrote in between: what is right may have changed, so all is read and decided again.
                 log.info("ticket %s: changed while we worked, read again", job.ticket_id)
         raise RetriableError(f"ticket {job.ticket_id} kept changing while we worked on it")
-
-    def _answer(self, ticket_id: str) -> str:
-        ticket = self._read(ticket_id)
-        if ticket.deleted or ticket.status in _SKIPPED_STATES:
-            return f"nothing to do, it is {ticket.status}"
-        turns = self._store.history.turns(self._helpdesk.name, ticket_id)
-        found = blocks(turns)
-        if not found or not found[-1].by_customer:
-            return "nothing to do, the team has answered"
-        suggestion = self._store.suggestions.for_turn(self._helpdesk.name, ticket_id, found[-1].comment_id)
-        if suggestion is None:
-            requester = self._store.history.user(self._helpdesk.name, ticket.requester_id)
-            agents = self._store.history.agents(self._helpdesk.name)
-            suggestion = self._predictor().suggest(ticket, requester, turns, agents)
-            self._store.suggestions.save(suggestion)
-        if suggestion.note_posted_at:
-            return "nothing to do, its note is there"
-        return self._write(ticket, suggestion)
-
-    def _read(self, ticket_id: str) -> Ticket:
-        """The ticket and its comments as they are now, also into the store."""
-        ticket = self._helpdesk.ticket(ticket_id)
-        comments, authors = self._helpdesk.comments(ticket_id)
-        thread = Thread(ticket_id, tuple(comments), tuple(authors))
-        self._store.mirror.save_conversation(self._helpdesk.name, ticket, thread)
-        return ticket
-
-    def _write(self, ticket: Ticket, suggestion: Suggestion) -> str:
-        route = self._route_to_set(ticket, suggestion.route)
-        shows = suggestion.state == SHOWN and self._settings.write_note
-        if not shows and route is None:
-            return "silent"
-        least = self._settings.min_route_probability
-        update = WriteBack(
-            note_html=note.render(suggestion, applied=route is not None, least=least) if shows else "",
-            marker=note.marker(suggestion),
-            group_id=route.group_id if route else None,
-            draft=suggestion.draft if shows else "",
-        )
-        written = self._helpdesk.write_back(ticket, update)
-        if written and route:
-            # So that the sidebar says 'set' at once and not after the next sync.
-            self._store.mirror.save(self._helpdesk.name, [replace(ticket, group_id=route.group_id)])
-        if shows:
-            self._store.suggestions.note_posted(suggestion.id)
-        return ("note" if shows else "silent") + (f", routed to {route.group_name}" if route else "")
-
-    def _route_to_set(self, ticket: Ticket, route: Route | None) -> Route | None:
-        """The route to set: only on tickets that nobody has put into a group, and only where nothing is in doubt."""
-        if route is None or not self._settings.write_route or not self._is_unsorted(ticket):
-            return None
-        return None if route.doubt(self._settings.min_route_probability) else route
-
-    def _is_unsorted(self, ticket: Ticket) -> bool:
-        """Whether it has no group, or only the one that new tickets land in."""
-        if ticket.group_id is None:
-            return True
-        intake = {name.casefold() for name in self._settings.intake_groups}
-        groups = self._store.history.groups(self._helpdesk.name) if intake else []
-        return any(group.id == ticket.group_id and {group.id, group.name.casefold()} & intake for group in groups)

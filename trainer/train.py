@@ -24,15 +24,16 @@ from trainer.evaluation.curve import CURVE_ARM, curve_point, learning_curve
 from trainer.evaluation.judgement import judge
 from trainer.evaluation.page import write_page
 from trainer.evaluation.probe import probe
-from trainer.evaluation.replies import Trial, Watch, effort, samples_of, score_replies, try_arms
+from trainer.evaluation.replies import Floats, Trial, effort, samples_of, score_replies, try_arms
 from trainer.evaluation.routes import score_routes
-from trainer.evaluation.scores import Calibration, Cost, Report, write_report, write_samples
+from trainer.evaluation.scores import Cost, Report, write_report, write_samples
 from trainer.privacy.leaks import People
 from trainer.privacy.lexicon import Lexicon
 from trainer.registry import Manifest, Registry
 from trainer.replies import prompt
 from trainer.replies.confidence import Confidence, cross_fitted, features_of
 from trainer.replies.drafting import Evidence, draft, gather
+from trainer.replies.guard import Guard
 from trainer.replies.lessons import evidence_of, known_from, tokenised, with_validation
 from trainer.replies.lora import TrainingResult, save_adapter, train_lora
 from trainer.replies.writer import RememberingWriter
@@ -63,6 +64,7 @@ def train(
     cache: Path,
     *,
     split: Split | None = None,
+    max_effort: float = 1.0,
     progress: Progress = lambda *_: None,
 ) -> Trained:
     """Trains and judges a version of the model. It is not live yet: promoting is another step.
@@ -72,6 +74,7 @@ def train(
 
     Args:
         split: What to train on and to judge by, where it is not the desk's own.
+        max_effort: Of the plugin, for the share of drafts that it would not show.
 
     Raises:
         NotEnoughDataError: Too few good examples.
@@ -122,11 +125,14 @@ def train(
         max_prompt_tokens=settings.max_prompt_tokens,
         progress=lambda arm, done: progress("evaluate", done, len(judged), arm),
     )  # fmt: skip
-    watch = Watch(
+    guard = Guard(
         People.of_desk(store, helpdesk), Lexicon.of_desk(store, helpdesk), tuple(store.history.agents(helpdesk)),
-        _least_similarity(found),
+        _least_similarity(found), max_effort,
     )  # fmt: skip
-    replies = score_replies(judged, evidence, trials, embed=encoder.embed, watch=watch)
+    spare = list(zip(split.train, found, strict=True))
+    foreseen = {arm: _confidence(judged, evidence, one, spare=spare, seed=settings.seed) for arm, one in trials.items()}
+    predicted = {arm: efforts for arm, (_, efforts) in foreseen.items() if efforts is not None}
+    replies = score_replies(judged, evidence, trials, embed=encoder.embed, guard=guard, predicted=predicted)
     stale = probe(
         judged,
         lambda example: of_turn[example.comment_id],
@@ -142,10 +148,9 @@ def train(
         tuple(loss / math.log(2) for loss in training.held_out_loss), _peak_memory_mb(),
     )  # fmt: skip
     report = judge(routes, replies, curve=points, stale=stale, cost=cost, heads=head_scores)
-    confidence, calibration = _confidence(
-        judged, evidence, trials[report.reply_arm], spare=zip(split.train, found, strict=True), seed=settings.seed
-    )
-    report = replace(report, calibration=calibration)
+    confidence, efforts = foreseen[report.reply_arm]
+    if efforts is not None:
+        report = replace(report, calibration=calibration_of(efforts, trials[report.reply_arm].efforts))
 
     with registry.new_version() as (version, folder):
         save_adapter(model, folder / "adapter")
@@ -167,7 +172,7 @@ def train(
             route_arm=report.route_arm,
             max_prompt_tokens=settings.max_prompt_tokens,
             max_reply_tokens=settings.max_reply_tokens,
-            min_similarity=watch.min_similarity,
+            min_similarity=guard.min_similarity,
             data_hash=split.data_hash,
             prompt_hash=prompt.template_hash(),
             train_examples=len(fitted),
@@ -212,8 +217,8 @@ def _confidence(
     *,
     spare: Iterable[tuple[Example, Evidence]],
     seed: int,
-) -> tuple[Confidence | None, Calibration | None]:
-    """What predicts an arm's edit effort, and how well its like did on held-out turns that they had not seen.
+) -> tuple[Confidence | None, Floats | None]:
+    """What predicts an arm's edit effort, and what its like predicted for held-out turns that they had not seen.
 
     Args:
         spare: The training turns and what retrieval finds for them without their own ticket. Where the nearest reply
@@ -230,8 +235,7 @@ def _confidence(
     predicted = cross_fitted(features, efforts, customers, seed=seed)
     if predicted is None:
         return None, None
-    fitted = Confidence.fit(features, efforts, customers, seed=seed)
-    return fitted, calibration_of(predicted[: len(judged)], trial.efforts)
+    return Confidence.fit(features, efforts, customers, seed=seed), predicted[: len(judged)]
 
 
 def _peak_memory_mb() -> float:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from connectors import clock
+from connectors.channels import CHATS
 from connectors.store.part import Part, batches, deleted_tickets
 
 _BATCH = 500
@@ -104,6 +105,14 @@ class Examples(Part):
                     had[author] = had.get(author, 0) + 1
                     yield author, row["text"]
             last, seen = rows[-1]["place"], seen + len(rows)
+
+    def chat_replies(self, helpdesk: str, most: int = 200) -> list[str]:
+        """Kept replies of tickets that are conversations, newest first."""
+        marks = ",".join("?" * len(CHATS))
+        sql = f"""select e.reply from examples e join tickets t on t.helpdesk = e.helpdesk and t.id = e.ticket_id
+                  where e.helpdesk = ? and e.kept = 1 and t.channel in ({marks})
+                  order by e.created_at desc limit ?"""  # noqa: S608
+        return [row["reply"] for row in self._store.rows(sql, (helpdesk, *CHATS, most))]
 
     def drafts(self, helpdesk: str, ticket_id: str) -> dict[str, str]:
         """What we have drafted for a ticket: the text by the customer's comment that it was to answer."""

@@ -310,8 +310,24 @@ _DUE = (
 
 
 @migrations()
+def m009_durable_inbox(db: Database) -> None:
+    """How many workers died on a job, who works at all, and the queue found without a scan."""
+    db.table("inbox").add_column("deaths", int, not_null_default=0)
+    # Of done rows there may be a hundred thousand; the queue is what is open.
+    db.execute("create index inbox_open on inbox (id) where status in ('waiting', 'leased')")
+    db.execute("create index inbox_ticket on inbox (helpdesk, ticket_id)")
+    db.execute(
+        """create table workers (
+               name text primary key, pid integer not null, host text not null, version text not null,
+               ticket_id text not null, started_at text not null, seen_s real not null)"""
+    )
+
+
+@migrations()
 def m010_switches_and_drafting(db: Database) -> None:
-    """Settings that change at run time, drafts on their way, what agents told, and why a suggestion is silent."""
+    """Settings that change at run time, drafts on their way, what agents told, why a suggestion is silent; chats."""
+    db.table("inbox").add_column("is_chat", int, not_null_default=0)
+    db.execute("create index inbox_chats on inbox (id) where is_chat = 1 and status in ('waiting', 'leased')")
     db.table("switches").create({"name": str, "value": str, "changed_at": str, "changed_by": str}, pk="name")
     db.table("switch_changes").create(
         {"id": int, "name": str, "value": str, "changed_at": str, "changed_by": str}, pk="id"
@@ -325,6 +341,7 @@ def m010_switches_and_drafting(db: Database) -> None:
     db.table("told_facts").create_index(["helpdesk", "ticket_id", "turn_id"])
     db.table("suggestions").add_column("silence", str, not_null_default="")
     db.table("suggestions").add_column("alternatives", str, not_null_default="[]")
+    db.table("suggestions").add_column("told_facts", str, not_null_default="[]")
     db.table("suggestions").add_column("unused_facts", str, not_null_default="[]")
 
 

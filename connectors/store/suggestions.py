@@ -18,8 +18,8 @@ UNSURE, UNFAMILIAR = "unsure", "unfamiliar"
 STRANGE = 0.99
 """From this `Route.out_of_scope` on, a ticket is unlike anything the team has routed before."""
 ACTIONS = ("inserted", "copied", "edited", "thumb_up", "thumb_down")
-WITHOUT_TEXT = """draft = '', claims = '[]', sources = '[]', alternatives = '[]', unused_facts = '[]',
-    route = json_replace(route, '$.reasons', json('[]'))"""
+WITHOUT_TEXT = """draft = '', claims = '[]', sources = '[]', alternatives = '[]', told_facts = '[]',
+    unused_facts = '[]', route = json_replace(route, '$.reasons', json('[]'))"""
 """What becomes of the suggestions of a ticket that was deleted; where it was routed stays."""
 
 
@@ -109,7 +109,8 @@ class Suggestion:
         confidence: 1 less the predicted edit effort, 0 to 1; None where it is not calibrated.
         silence: Why it is silent; empty where it is not.
         alternatives: Other replies, best first; at most two.
-        unused_facts: What an agent told and the draft does not say.
+        told_facts: What agents told for it, see `Drafting.tell`.
+        unused_facts: Those of them that the draft does not say.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Suggestion:
     note_posted_at: str | None = None
     silence: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    told_facts: tuple[str, ...] = ()
     unused_facts: tuple[str, ...] = ()
 
 
@@ -141,7 +143,7 @@ class Suggestions(Part):
         Where the ticket was deleted while it was drafted for, the text is not kept.
         """
         row = asdict(suggestion)
-        for column in ("claims", "sources", "route", "alternatives", "unused_facts"):
+        for column in ("claims", "sources", "route", "alternatives", "told_facts", "unused_facts"):
             row[column] = to_json(row[column])
         with self._store.transaction():
             self._store.execute(
@@ -211,6 +213,7 @@ def _suggestion(row: dict[str, Any] | None) -> Suggestion | None:
             Alternative(one["draft"], _claims(one["claims"]), _sources(one["sources"]), one["origin"])
             for one in json.loads(row["alternatives"])
         ),
+        "told_facts": tuple(json.loads(row["told_facts"])),
         "unused_facts": tuple(json.loads(row["unused_facts"])),
     }
     return Suggestion(**values)

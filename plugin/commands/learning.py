@@ -83,8 +83,10 @@ def train(home: Path | None, as_json: bool) -> None:
         say(f"{report.kept} answers kept, {report.dropped.total()} dropped")
         with Bar() as bar:
             trained = run(
-                store, name, Registry(settings.models_path), settings.trainer, settings.cache_path, progress=bar.update
-            )
+                store, name, Registry(settings.models_path), settings.trainer, settings.cache_path,
+                max_effort=settings.plugin.max_effort,
+                progress=bar.update,
+            )  # fmt: skip
     if as_json:
         show_json(trained.report.as_dict() | {"version": trained.manifest.version})
         return

@@ -1,13 +1,20 @@
-"""Commands that put a model to use: suggest, serve, the demo, the sidebar app."""
+"""Commands that put a model to use: suggest, serve, work, the demo, the sidebar app."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from plugin.commands.common import HOME, JSON, connect, environment_home, open_store, settings_of
+
+if TYPE_CHECKING:
+    from connectors.settings import Settings
+    from plugin.stopping import StopSignals
+
+SUPERVISED = click.option("--supervised", is_flag=True, hidden=True, help="End when standard input ends.")
 
 
 @click.command()
@@ -47,24 +54,69 @@ def suggest(home: Path | None, as_json: bool, ticket_id: str) -> None:
 
 @click.command()
 @HOME
-def serve(home: Path | None) -> None:
-    """Take webhooks, draft, write notes back; ends cleanly on Ctrl-C or SIGTERM."""
-    import signal
-    import sys
+@click.option("--web", type=click.IntRange(1, 64), help="Processes that take requests; the setting where left out.")
+@click.option("--workers", type=click.IntRange(0, 64), help="Processes that draft; 0 leaves them to `deskhand work`.")
+@click.option("--fd", type=int, hidden=True, help="A socket that listens already, of our supervisor.")
+@SUPERVISED
+def serve(home: Path | None, web: int | None, workers: int | None, fd: int | None, supervised: bool) -> None:
+    """Take webhooks, draft, write notes back; ends cleanly on Ctrl-C or SIGTERM, and at once on a second one.
+
+    One web process and one worker run as threads of one process; more of either run as processes of their own, which
+    are started again when they die.
+    """
+    from plugin.stopping import StopSignals
+
+    settings = settings_of(home)
+    settings.require_helpdesk()
+    chosen = {name: value for name, value in (("web_processes", web), ("workers", workers)) if value is not None}
+    settings = settings.model_copy(update={"plugin": settings.plugin.model_copy(update=chosen)})
+    with StopSignals() as asked:
+        if settings.plugin.web_processes > 1 or settings.plugin.workers > 1:
+            from plugin.supervisor import run_processes
+
+            verbose = click.get_current_context().find_root().params["verbose"]
+            run_processes(settings, asked, verbose=verbose)
+        else:
+            if supervised:
+                asked.also_at_end_of_input()
+            _serve_here(settings, asked, fd)
+
+
+def _serve_here(settings: Settings, asked: StopSignals, fd: int | None) -> None:
+    import socket
 
     from plugin.console import say
     from plugin.serving import Serving
 
+    listener = None if fd is None else socket.socket(fileno=fd)
+    for_worker = connect(settings) if settings.plugin.workers else None
+    with Serving(settings, connect(settings), for_worker, listener=listener) as serving:
+        if listener is None:
+            say(f"listening on {serving.url}")
+        serving.wait(asked)
+
+
+@click.command()
+@HOME
+@SUPERVISED
+def work(home: Path | None, supervised: bool) -> None:
+    """Draft for what `deskhand serve` takes in; as many of these as the machine has room for models.
+
+    For one worker, or workers that `serve` starts itself, this is not needed.
+    """
+    from plugin.console import say
+    from plugin.stopping import StopSignals
+    from plugin.working import Working
+
     settings = settings_of(home)
-
-    def terminate(*_: object) -> None:
-        # Who supervises us asked for the end: that is success. By way of an exception, as Ctrl-C is.
-        sys.exit(0)
-
-    signal.signal(signal.SIGTERM, terminate)
-    with Serving(settings, connect(settings), connect(settings)) as serving:
-        say(f"listening on {serving.url}")
-        serving.wait()
+    settings.require_helpdesk()
+    with StopSignals() as asked:
+        if supervised:
+            asked.also_at_end_of_input()
+        with Working(settings, connect(settings)) as working:
+            if not supervised:
+                say("working; Ctrl-C ends it when the job at hand is done")
+            working.wait(asked)
 
 
 @click.command()

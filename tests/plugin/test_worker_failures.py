@@ -17,7 +17,7 @@ from connectors.store.database import Store
 from connectors.store.suggestions import SUPERSEDED, Suggestion
 from connectors.zendesk.client import Zendesk
 from plugin.serving import LivePredictor
-from plugin.worker import MAX_ATTEMPTS, Worker
+from plugin.worker import MAX_ATTEMPTS, MAX_PATIENT_ATTEMPTS, Worker
 from trainer.predictor import Predictor
 
 NAME = "sandbox"
@@ -154,11 +154,14 @@ def test_an_outage_is_waited_for_longer_each_time_and_given_up_in_the_end(
     caplog.set_level(logging.DEBUG)
     desk.fault(f"tickets/{ticket_id}", 503, times=1000, body="Where is my parcel, deniz@mail.example?")
     pauses = work_off(worker, store)
-    assert [round(pause) for pause in pauses] == [2, 4, 8, 16]
+    assert len(pauses) == MAX_PATIENT_ATTEMPTS - 1
+    for pause, doubled in zip(pauses, [2, 4, 8, 16, 32, 64, 128, 256, *[300] * 11], strict=True):
+        assert 0.7 * doubled < pause < 1.3 * doubled
+    assert sum(pauses) > 2400, "an outage of half an hour loses nothing"
     row = job(store)
-    assert (row["status"], row["attempts"]) == ("dead", MAX_ATTEMPTS)
+    assert (row["status"], row["attempts"]) == ("dead", MAX_PATIENT_ATTEMPTS)
     assert row["error"] == f"GET /api/v2/tickets/{ticket_id}.json on {desk.sandbox.url[7:]} answered 503"
-    assert f"ticket {ticket_id}: given up after 5 attempts" in caplog.text
+    assert f"ticket {ticket_id}: given up after 20 attempts" in caplog.text
     for hidden in ("parcel", "deniz", desk.sandbox.token):
         assert hidden not in caplog.text + row["error"]
 
@@ -166,7 +169,7 @@ def test_an_outage_is_waited_for_longer_each_time_and_given_up_in_the_end(
 def test_as_long_as_the_helpdesk_asks_for_is_waited(worker: Worker, store: Store, desk: Any, ticket_id: str) -> None:
     desk.fault(f"tickets/{ticket_id}", 429, retry_after=5000)
     assert worker.step()
-    assert 4990 < job(store)["available_at"] - time.time() <= 5000
+    assert 4990 < job(store)["available_at"] - time.time() <= 5010, "never less, and a little apart from the others"
 
 
 def test_after_an_outage_the_note_is_posted_after_all(worker: Worker, store: Store, desk: Any, ticket_id: str) -> None:
@@ -224,6 +227,17 @@ def test_a_bug_on_one_ticket_does_not_stop_the_others_and_keeps_no_word_of_it(
     rows = {row["ticket_id"]: (row["status"], row["error"]) for row in store.rows("select * from inbox")}
     assert rows == {other: ("waiting", "ValueError"), ticket_id: ("done", None)}
     assert "deniz" not in caplog.text
+
+
+def test_a_ticket_that_a_bug_fails_on_is_given_up_soon(
+    store: Store, zendesk: Zendesk, settings: Settings, desk: Any
+) -> None:
+    def broken() -> Predictor:
+        raise ValueError
+
+    store.inbox.put(NAME, "d-1", desk.open_ticket())
+    assert len(work_off(Worker(store, zendesk, broken, settings.plugin), store)) == MAX_ATTEMPTS - 1
+    assert job(store)["status"] == "dead"
 
 
 # ---- the loop

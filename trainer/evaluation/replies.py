@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-from connectors.records import User
 from connectors.store.examples import Example
+from trainer.conversation import customer_turns
 from trainer.evaluation.judgement import interval
 from trainer.evaluation.scores import ReplyScore, Sample
 from trainer.evaluation.style import style_auc
-from trainer.privacy.leaks import NAMES, People, find_leaks
-from trainer.privacy.lexicon import Lexicon
 from trainer.replies.claims import BLANK, check
 from trainer.replies.drafting import ARMS, Drafted, Evidence, draft, support_of
+from trainer.replies.guard import Guard, Verdict
 from trainer.replies.writer import Writer
 from trainer.routing.router import Embed
 from trainer.text import words
 
 Floats = npt.NDArray[np.float64]
-_SLOTS = re.compile(r"\{\{[^{}]*\}\}")
 # Control replies are looked for among so many of the nearest length.
 _LIKE_LENGTH = 10
 
@@ -43,29 +41,6 @@ class Trial:
     drafts: tuple[Drafted, ...]
     efforts: Floats
     bits: Floats | None
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What the leak scan knows, and the similarity below which nothing is shown."""
-
-    people: People
-    lexicon: Lexicon
-    agents: tuple[User, ...] = ()
-    min_similarity: float = 0.0
-
-    def leaks(self, question: str, drafted: Drafted) -> list[str]:
-        """Kinds of personal data in a draft, slots not filled, that neither ticket nor articles hold."""
-        articles = [f"{passage.title}\n{passage.text}" for passage in drafted.passages if passage.kind == "article"]
-        text = _SLOTS.sub(" ", drafted.text)
-        known = [question, *articles]
-        found = find_leaks(text, known, people=self.people, allowed=self.agents, lexicon=self.lexicon)
-        return [leak.kind for leak in found]
-
-    def silent(self, evidence: Evidence, drafted: Drafted, leaks: Sequence[str]) -> bool:
-        """Whether serving would show nothing."""
-        withheld = any(kind not in NAMES for kind in leaks)
-        return not drafted.text or withheld or evidence.similarity < self.min_similarity
 
 
 def effort(draft_text: str, sent: str) -> float:
@@ -107,13 +82,44 @@ def score_replies(
     trials: Mapping[str, Trial],
     *,
     embed: Embed,
-    watch: Watch,
+    guard: Guard,
+    predicted: Mapping[str, Floats] = MappingProxyType({}),
 ) -> list[ReplyScore]:
-    """A score for each arm, in the order of the trials."""
+    """A score for each arm, in the order of the trials.
+
+    Args:
+        predicted: The edit efforts that serving would predict, for the arms that can, as `Trial.efforts`.
+    """
     best = min(trials.values(), key=lambda trial: float(trial.efforts.mean()))
     sent = embed([example.reply for example in examples])
-    return [_score(examples, evidence, trial, trial.efforts - best.efforts, sent, embed, watch)
-            for trial in trials.values()]  # fmt: skip
+    return [
+        _score(
+            examples, trial, trial.efforts - best.efforts, sent, embed,
+            verdicts(examples, evidence, trial.drafts, guard, predicted.get(trial.arm)),
+        )
+        for trial in trials.values()
+    ]  # fmt: skip
+
+
+def verdicts(
+    examples: Sequence[Example],
+    evidence: Sequence[Evidence],
+    drafts: Sequence[Drafted],
+    guard: Guard,
+    predicted: Floats | None = None,
+) -> list[Verdict]:
+    """What serving would do with drafts, slots not filled: those stand for what the ticket holds."""
+    efforts = [None] * len(drafts) if predicted is None else predicted.tolist()
+    return [
+        guard.judge(
+            one.text,
+            similarity=found.similarity,
+            asked=(customer_turns(example.question) or [example.question])[-1],
+            known=[example.question, *(f"{p.title}\n{p.text}" for p in one.passages if p.kind == "article")],
+            effort=effort,
+        )
+        for example, found, one, effort in zip(examples, evidence, drafts, efforts, strict=True)
+    ]
 
 
 def bits_per_word(bits: Floats, replies: Sequence[str]) -> float:
@@ -145,25 +151,21 @@ def _tickets(drafts: Iterable[Drafted]) -> tuple[str, ...]:
 
 def _score(
     examples: Sequence[Example],
-    evidence: Sequence[Evidence],
     trial: Trial,
     against: Floats,
     sent_vectors: npt.NDArray[np.float32],
     embed: Embed,
-    watch: Watch,
+    judged: Sequence[Verdict],
 ) -> ReplyScore:
     from sacrebleu.metrics.chrf import CHRF
 
     sent, texts = [example.reply for example in examples], [one.text for one in trial.drafts]
     pairs = [_cut(text, reply) for text, reply in zip(texts, sent, strict=True)]
-    unsupported = invented = leaking = silent = 0
-    for example, found, one in zip(examples, evidence, trial.drafts, strict=True):
+    unsupported = invented = 0
+    for example, one in zip(examples, trial.drafts, strict=True):
         support = support_of(example.question, one.passages)
         unsupported += any(not claim.supported for claim in check(one.text, support))
         invented += one.draft is not None and one.text != one.draft.text
-        leaks = watch.leaks(example.question, one)
-        leaking += bool(leaks)
-        silent += watch.silent(found, one, leaks)
     vectors = embed(texts)
     written = [one.draft for one in trial.drafts if one.draft]
     return ReplyScore(
@@ -182,8 +184,8 @@ def _score(
         bits_per_word=None if trial.bits is None else bits_per_word(trial.bits, sent),
         style_auc=style_auc(texts, sent),
         unsupported_share=unsupported / len(examples),
-        leak_share=leaking / len(examples),
-        silent_share=silent / len(examples),
+        leak_share=sum(bool(one.leaks) for one in judged) / len(examples),
+        silent_share=sum(bool(one.silence) for one in judged) / len(examples),
         blanks=float(np.mean([len(BLANK.findall(text)) for text in texts])),
         seconds=float(np.mean([one.seconds for one in written])) if written else 0.0,
         tokens=float(np.mean([one.tokens for one in written])) if written else 0.0,

@@ -70,7 +70,7 @@ class ReplyScore:
             nowhere it could come from.
         invented_share: Share of drafts in which the model had written such a fact; they are blanks in what is shown.
         leak_share: Share of drafts with personal data that neither the ticket nor an article holds.
-        silent_share: Share of drafts that would not be shown, for want of anything similar or for a leak.
+        silent_share: Share of drafts that would not be shown, for whatever reason (`trainer.replies.guard`).
         blanks: Mean number of blanks left for the agent to fill in.
         seconds, tokens: Mean wall time of a draft, many at a time, and its length.
     """

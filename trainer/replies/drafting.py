@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from connectors.store.passages import Passage
 from trainer.conversation import latest_turn
@@ -12,10 +11,8 @@ from trainer.privacy.slots import borrowed
 from trainer.replies import prompt
 from trainer.replies.claims import Support, blank_unsupported
 from trainer.replies.prompt import Prompt
+from trainer.replies.writer import Draft, Writer, whole_sentences
 from trainer.retrieval.retriever import FOR_EVERYBODY, Hit, Retriever, Scope
-
-if TYPE_CHECKING:
-    from trainer.replies.writer import Draft, Writer
 
 # In the order of what they cost to run and to keep; the cheapest one that is as good as any is recommended.
 ARMS = ("nearest", "prompt_only", "retrieval", "tuned", "tuned_retrieval")
@@ -24,6 +21,7 @@ WITH_ADAPTER = frozenset({"tuned", "tuned_retrieval"})
 
 ARTICLES = 2
 TICKETS = 1
+_WIDER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +57,20 @@ def gather(
     *,
     scope: Scope = FOR_EVERYBODY,
     allowed: Callable[[Passage], bool] | None = None,
+    preferred: Callable[[Hit], bool] | None = None,
 ) -> Evidence:
-    """Looks for articles and solved tickets on a conversation's newest turn, as `Retriever.search` does."""
+    """Looks for articles and solved tickets on a conversation's newest turn, as `Retriever.search` does.
+
+    Args:
+        preferred: Which solved tickets come before all others, such as chats for a chat; among more than are taken.
+    """
     query = latest_turn(conversation)
-    return Evidence(
-        tuple(retriever.search(query, "article", ARTICLES + 1, scope=scope, allowed=allowed)),
-        tuple(retriever.search(query, "ticket", TICKETS + 2, scope=scope, allowed=allowed)),
-    )
+    articles = retriever.search(query, "article", ARTICLES + 1, scope=scope, allowed=allowed)
+    wanted = _WIDER if preferred else TICKETS + 2
+    tickets = retriever.search(query, "ticket", wanted, scope=scope, allowed=allowed)
+    if preferred:
+        tickets.sort(key=preferred, reverse=True)
+    return Evidence(tuple(articles), tuple(tickets[: TICKETS + 2]))
 
 
 def support_of(conversation: str, passages: Sequence[Passage]) -> Support:
@@ -92,14 +97,20 @@ class Drafted:
 
 
 def build_prompts(
-    writer: Writer, arm: str, conversations: Sequence[str], evidence: Sequence[Evidence], *, max_tokens: int
+    writer: Writer,
+    arm: str,
+    conversations: Sequence[str],
+    evidence: Sequence[Evidence],
+    *,
+    max_tokens: int,
+    told: Sequence[Passage] = (),
 ) -> list[Prompt]:
-    """The prompts of one arm."""
+    """The prompts of one arm; what was told comes first, so that it is left out last."""
     return [
         prompt.build(
             writer.tokenizer,
             conversation,
-            found.passages(conversation) if arm in WITH_PASSAGES else [],
+            [*told, *(found.passages(conversation) if arm in WITH_PASSAGES else [])],
             max_tokens=max_tokens,
         )
         for conversation, found in zip(conversations, evidence, strict=True)
@@ -123,19 +134,61 @@ def draft(
         sent: What the team replied, as for `Writer.write`.
     """
     if arm == "nearest" or writer is None:
-        return [_nearest(conversation, found) for conversation, found in zip(conversations, evidence, strict=True)]
+        return [nearest(conversation, found) for conversation, found in zip(conversations, evidence, strict=True)]
     prompts = build_prompts(writer, arm, conversations, evidence, max_tokens=max_prompt_tokens)
     drafts = writer.write(prompts, sent=sent, adapter=arm in WITH_ADAPTER, progress=progress)
     return [
-        # A made-up date with a warning beside it is still the date that a hurried agent sends.
-        Drafted(blank_unsupported(one.text, support_of(conversation, built.passages)), built.passages, one)
+        _drafted(one.text, built.passages, support_of(conversation, built.passages), one)
         for one, built, conversation in zip(drafts, prompts, conversations, strict=True)
     ]
 
 
-def _nearest(conversation: str, found: Evidence) -> Drafted:
+def draft_one(
+    arm: str,
+    conversation: str,
+    found: Evidence,
+    writer: Writer | None,
+    *,
+    max_prompt_tokens: int,
+    told: Sequence[Passage] = (),
+    on_draft: Callable[[Drafted], None] | None = None,
+    stopped: Callable[[], bool] | None = None,
+) -> Drafted:
+    """A draft that somebody waits for.
+
+    Args:
+        told: What an agent told for it, as passages: they go into the prompt and support claims.
+        on_draft: Given the draft so far, whenever a sentence is finished. Not asked for `nearest`, which is there at
+            once.
+        stopped: As for `Writer.write`.
+    """
+    if arm == "nearest" or writer is None:
+        return nearest(conversation, found, told=told)
+    [built] = build_prompts(writer, arm, [conversation], [found], max_tokens=max_prompt_tokens, told=told)
+    support = support_of(conversation, built.passages)
+    shown = ""
+
+    def on_text(text: str) -> None:
+        nonlocal shown
+        # A number or a date is read together with what follows it, so an unfinished sentence is kept back.
+        if on_draft and (finished := whole_sentences(text)) != shown:
+            shown = finished
+            on_draft(_drafted(finished, built.passages, support))
+
+    [one] = writer.write(
+        [built], adapter=arm in WITH_ADAPTER, on_text=on_text if on_draft else None, stopped=stopped
+    )  # fmt: skip
+    return _drafted(one.text, built.passages, support, one)
+
+
+def nearest(conversation: str, found: Evidence, *, told: Sequence[Passage] = ()) -> Drafted:
     """The most similar ticket's reply, its own facts as blanks: nobody should send another customer's dates."""
-    passages = found.passages(conversation)
     if not found.tickets:
         return Drafted("", ())
-    return Drafted(passages[0].reply, tuple(passages))
+    passages = found.passages(conversation)
+    return Drafted(passages[0].reply, (*told, *passages))
+
+
+def _drafted(text: str, passages: tuple[Passage, ...], support: Support, written: Draft | None = None) -> Drafted:
+    # A made-up date with a warning beside it is still the date that a hurried agent sends.
+    return Drafted(blank_unsupported(text, support), passages, written)

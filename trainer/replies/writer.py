@@ -67,6 +67,8 @@ class Writer:
         adapter: bool = True,
         batch: int = 32,
         progress: Callable[[int], None] = lambda _: None,
+        on_text: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
     ) -> list[Draft]:
         """Drafts for prompts, in order.
 
@@ -75,13 +77,17 @@ class Writer:
                 both, which is half of the time.
             adapter: False writes with the base model alone.
             batch: Prompts decoded together: the more, the less a step costs each of them.
+            on_text: Given what is written so far, as the model wrote it, word by word; for a single prompt only.
+            stopped: Asked after every token; once it says so, writing ends there.
         """
+        if on_text and len(prompts) > 1:
+            raise ValueError(f"on_text is for a single prompt, and these are {len(prompts)}")
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index].ids))
         drafts: list[Draft] = []
         for start in range(0, len(order), batch):
             chosen = order[start : start + batch]
             replies = [sent[index] for index in chosen] if sent is not None else None
-            drafts += self._write_batch([prompts[index] for index in chosen], replies, adapter)
+            drafts += self._write_batch([prompts[index] for index in chosen], replies, adapter, on_text, stopped)
             progress(len(drafts))
         in_order = dict(zip(order, drafts, strict=True))
         return [in_order[index] for index in range(len(prompts))]
@@ -92,7 +98,14 @@ class Writer:
         parameters = inspect.signature(base_of(self.model).model.forward).parameters
         return "cache" if "cache" in parameters else "past_key_values"
 
-    def _write_batch(self, prompts: Sequence[Prompt], sent: Sequence[str] | None, adapter: bool) -> list[Draft]:
+    def _write_batch(
+        self,
+        prompts: Sequence[Prompt],
+        sent: Sequence[str] | None,
+        adapter: bool,
+        on_text: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
+    ) -> list[Draft]:
         import torch
         from transformers import LogitsProcessorList
 
@@ -117,6 +130,8 @@ class Writer:
                 do_sample=False,
                 pad_token_id=self.tokenizer.pad_token_id,
                 logits_processor=LogitsProcessorList([note]),
+                streamer=_streamer(self.tokenizer, on_text) if on_text else None,
+                stopping_criteria=[_stop_when(stopped)] if stopped else None,
             )
         written = output[:, inputs["input_ids"].shape[1] :]
         logs = torch.stack(steps, dim=1)
@@ -175,7 +190,15 @@ class RememberingWriter(Writer):
         self._weights = {adapter: self._fingerprint(adapter) for adapter in (True, False)}
         self._known = dict(_drafts_in(file))
 
-    def _write_batch(self, prompts: Sequence[Prompt], sent: Sequence[str] | None, adapter: bool) -> list[Draft]:
+    def _write_batch(
+        self,
+        prompts: Sequence[Prompt],
+        sent: Sequence[str] | None,
+        adapter: bool,
+        on_text: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] | None = None,
+    ) -> list[Draft]:
+        # Nobody watches an evaluation's drafts being written, nor stops one.
         replies = sent or [""] * len(prompts)
         keys = [_key(prompt, reply, self._weights[adapter]) for prompt, reply in zip(prompts, replies, strict=True)]
         if missing := [at for at, key in enumerate(keys) if key not in self._known]:
@@ -200,6 +223,30 @@ class RememberingWriter(Writer):
         return digest.hexdigest()
 
 
+def _streamer(tokenizer: PreTrainedTokenizerBase, on_text: Callable[[str], None]) -> Any:
+    from transformers import TextStreamer
+
+    class Streamer(TextStreamer):
+        """Hands out all that is written so far, whole words only."""
+
+        text = ""
+
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+            self.text += text
+            on_text(self.text)
+
+    return Streamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+
+
+def _stop_when(stopped: Callable[[], bool]) -> Any:
+    import torch
+
+    def criterion(input_ids: torch.Tensor, _: Any, **__: Any) -> torch.Tensor:
+        return torch.full((len(input_ids),), stopped(), dtype=torch.bool, device=input_ids.device)
+
+    return criterion
+
+
 def _key(prompt: Prompt, reply: str, weights: str) -> str:
     return hashlib.sha256(f"{weights} {prompt.ids} {reply}".encode()).hexdigest()
 
@@ -213,6 +260,12 @@ def _drafts_in(file: Path) -> Iterator[tuple[str, Draft]]:
                 yield key, Draft(**values)
             except (ValueError, TypeError):
                 continue
+
+
+def whole_sentences(text: str) -> str:
+    """What is written so far without its last, unfinished sentence or line; tidied."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return tidy(text[: ends[-1]]) if ends else ""
 
 
 def tidy(text: str, *, ended: bool = True) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.records import Ticket
 from connectors.store.database import Store
 from connectors.store.inbox import Job
 
@@ -149,7 +151,7 @@ def test_what_was_given_up_is_there_for_a_person_to_see(store: Store) -> None:
     for number in range(3):
         store.inbox.put(DESK, f"d{number}", str(number))
         store.inbox.bury(take(store), "w1", error=f"reason {number}")
-    assert [(row["ticket_id"], row["attempts"], row["error"]) for row in store.inbox.errors(limit=2)] == [
+    assert [(one.ticket_id, one.attempts, one.error) for one in store.inbox.dead(limit=2)] == [
         ("2", 1, "reason 2"),
         ("1", 1, "reason 1"),
     ]
@@ -233,3 +235,40 @@ def test_whatever_happens_no_ticket_is_lost_or_worked_on_twice(
             assert store.inbox.finish(job, "last")
     assert served == newest
     assert store.inbox.counts()["done"] == sum(store.inbox.counts().values())
+
+
+# ---- chats
+
+
+def test_chats_are_answered_before_mails(store: Store, ticket: Callable[..., Ticket]) -> None:
+    store.mirror.save(DESK, [ticket("7", channel="native_messaging"), ticket("8", channel="email")])
+    for number, ticket_id in enumerate(("7", "8", "9", "7", "8")):
+        store.inbox.put(DESK, f"d{number}", ticket_id)
+    order = []
+    while job := store.inbox.claim("w1", lease_s=60):
+        order.append(job.ticket_id)
+        store.inbox.finish(job, "w1")
+    assert order == ["7", "8", "9"]
+
+
+def test_a_chat_that_is_worked_on_keeps_nobody_from_the_mails(store: Store, ticket: Callable[..., Ticket]) -> None:
+    store.mirror.save(DESK, [ticket("7", channel="chat")])
+    store.inbox.put(DESK, "d1", "7")
+    assert take(store).ticket_id == "7"
+    store.inbox.put(DESK, "d2", "7")
+    store.inbox.put(DESK, "d3", "8")
+    assert take(store, "w2").ticket_id == "8"
+
+
+def test_a_job_is_overtaken_by_what_comes_later_on_its_ticket(store: Store) -> None:
+    store.inbox.put(DESK, "d1", "7")
+    job = take(store)
+    store.inbox.put(DESK, "d2", "8")
+    store.inbox.put("other", "d3", "7")
+    assert not store.inbox.is_overtaken(job)
+    store.inbox.put(DESK, "d4", "7")
+    assert store.inbox.is_overtaken(job)
+    store.inbox.finish(job, "w1")
+    newer = take(store)
+    assert newer.ticket_id == "7"
+    assert not store.inbox.is_overtaken(newer)

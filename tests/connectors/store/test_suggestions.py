@@ -40,6 +40,7 @@ def test_a_suggestion_is_read_back_as_it_was_saved(store: Store, suggestion: Mak
         alternatives=(
             Alternative("It comes on [date].", (Claim("Friday", 0, 6, False),), (Source("ticket", "4", "#4", "", ""),)),
         ),
+        told_facts=("The depot is closed.", "It comes on Friday."),
         unused_facts=("The depot is closed.",),
     )  # fmt: skip
     store.suggestions.save(saved)

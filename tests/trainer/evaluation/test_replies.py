@@ -14,14 +14,23 @@ from hypothesis import strategies as st
 from connectors.records import User
 from connectors.store.examples import Example
 from connectors.store.passages import Passage
-from trainer.evaluation.replies import Watch, _controls, bits_per_word, effort, samples_of, score_replies, try_arms
+from trainer.evaluation.replies import (
+    Trial,
+    _controls,
+    bits_per_word,
+    effort,
+    samples_of,
+    score_replies,
+    try_arms,
+    verdicts,
+)
 from trainer.privacy.leaks import People
-from trainer.privacy.lexicon import Lexicon
 from trainer.replies.drafting import ARMS, Drafted, Evidence
+from trainer.replies.guard import Guard
 from trainer.replies.writer import Writer
 from trainer.retrieval.retriever import Hit
 
-NOBODY = Watch(People(), Lexicon(), min_similarity=0.1)
+NOBODY = Guard(min_similarity=0.1)
 
 
 def letters(texts: Sequence[str]) -> Any:
@@ -79,7 +88,7 @@ def test_replies_are_scored_against_what_the_team_sent(example: Callable[..., Ex
     trials = try_arms(
         judged, evidence, writer, max_prompt_tokens=400, progress=lambda arm, count: done.append((arm, count))
     )
-    scores = score_replies(judged, evidence, trials, embed=letters, watch=NOBODY)
+    scores = score_replies(judged, evidence, trials, embed=letters, guard=NOBODY)
     drafts = {arm: trial.drafts for arm, trial in trials.items()}
     assert [score.arm for score in scores] == list(ARMS)
     nearest, *others = scores
@@ -109,7 +118,7 @@ def test_a_fact_from_nowhere_is_a_blank_in_what_is_shown(example: Callable[..., 
     writer = Writer(parrot.model, parrot.tokenizer, max_tokens=30)
     evidence = [Evidence((), ())] * len(judged)
     trials = try_arms(judged, evidence, writer, max_prompt_tokens=600, arms=("prompt_only", "tuned"))
-    base, tuned = score_replies(judged, evidence, trials, embed=letters, watch=NOBODY)
+    base, tuned = score_replies(judged, evidence, trials, embed=letters, guard=NOBODY)
     assert {one.draft.text for one in trials["tuned"].drafts if one.draft} == {parrot.reply}
     assert {one.text for one in trials["tuned"].drafts} == {"It costs [amount] in Tilburg."}
     assert (tuned.invented_share, tuned.unsupported_share, tuned.blanks) == (1, 0, 1)
@@ -122,18 +131,32 @@ def test_a_fact_from_nowhere_is_a_blank_in_what_is_shown(example: Callable[..., 
     assert tuned.bits_per_word < 0.5 < base.bits_per_word
 
 
-def test_another_customers_data_counts_as_a_leak_and_the_tickets_own_does_not(example: Callable[..., Example]) -> None:
-    watch = Watch(People([User("1", "Kofi Mensah", "kofi@mail.example", "requester")]), Lexicon())
-    question = "Customer: mail me at zoe@mail.example"
+def test_silence_is_counted_as_serving_would_be_silent(example: Callable[..., Example]) -> None:
+    asked = "Subject: A lamp\n\nCustomer: mail me at zoe@mail.example"
+    turns = [example(number, question=asked) for number in range(5)]
     article = Passage("article", "900", 0, "Contact", "Write to help@desk.example.")
-    assert watch.leaks(question, Drafted("We write to kofi@mail.example.", ())) == ["email"]
-    assert watch.leaks(question, Drafted("Dear Kofi Mensah, soon.", ())) == ["person"]
-    own = Drafted("Hi {{first_name}}, we write to zoe@mail.example from help@desk.example.", (article,))
-    assert watch.leaks(question, own) == []
-    sure = Evidence((hit(article),), ())
-    assert watch.silent(sure, Drafted("x", ()), ["email"])
-    assert not watch.silent(sure, own, ["person"])  # a name is blanked, and the rest can be shown
-    assert dataclasses.replace(watch, min_similarity=0.71).silent(sure, own, [])
+    texts = [
+        "Hi {{first_name}}, we write to zoe@mail.example from help@desk.example.",
+        "We write to kofi@mail.example.",
+        "Dear Kofi Mensah, soon.",
+        "",
+        "It comes soon.",
+    ]
+    drafts = [Drafted(text, (article,)) for text in texts]
+    evidence = [Evidence((hit(article),), ())] * 5
+    guard = Guard(People([User("1", "Kofi Mensah", "kofi@mail.example", "requester")]), max_effort=0.5)
+    predicted = np.asarray([0.5, 0.1, 0.1, 0.1, 0.51])
+    found = verdicts(turns, evidence, drafts, guard, predicted)
+    assert [one.silence for one in found] == ["", "leak", "", "empty", "unsure"], "a name is blanked, the rest is shown"
+    assert [one.leaks for one in found] == [(), ("email",), ("person",), (), ()]
+    assert [one.silence for one in verdicts(turns, evidence, drafts, guard)][4] == "", (
+        "nothing predicted, nothing unsure"
+    )
+    far = dataclasses.replace(guard, min_similarity=0.71)
+    assert {one.silence for one in verdicts(turns, evidence, drafts, far)} == {"no_similar", "empty"}
+    trials = {"nearest": Trial("nearest", tuple(drafts), np.zeros(5), None)}
+    (score,) = score_replies(turns, evidence, trials, embed=letters, guard=guard, predicted={"nearest": predicted})
+    assert (score.silent_share, score.leak_share) == (3 / 5, 2 / 5)
 
 
 def test_a_control_is_another_reply_of_like_length() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from trainer.replies.prompt import Prompt, build, encode_reply
-from trainer.replies.writer import Writer, tidy
+from trainer.replies.writer import Writer, tidy, whole_sentences
 from trainer.weights import load_language_model
 
 QUESTIONS = [
@@ -117,3 +118,47 @@ LINE = "Your parcel is on its way to the depot."
 def test_repetition_and_a_half_sentence_at_the_limit_are_cut(text: str, ended: bool, tidied: str) -> None:
     assert tidy(text, ended=ended) == tidied
     assert tidy(tidied, ended=True) == tidied
+
+
+# ---- while it is written
+
+
+def test_what_is_written_so_far_is_handed_out_and_grows_to_the_whole(tiny: tuple[Any, Any]) -> None:
+    model, tokenizer = tiny
+    writer = Writer(model, tokenizer, max_tokens=16)
+    prompt = prompts(tokenizer)[0]
+    seen: list[str] = []
+    (draft,) = writer.write([prompt], on_text=seen.append)
+    assert len(seen) > 2
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(seen))
+    assert tidy(seen[-1], ended=draft.tokens < 16) == draft.text
+    assert draft.text == writer.write([prompt])[0].text, "nobody writes otherwise for being watched"
+    with pytest.raises(ValueError, match="single prompt"):
+        writer.write([prompt, prompt], on_text=seen.append)
+
+
+def test_writing_ends_where_somebody_stops_it(tiny: tuple[Any, Any]) -> None:
+    model, tokenizer = tiny
+    asked: list[int] = []
+
+    def stopped() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    (draft,) = Writer(model, tokenizer, max_tokens=16).write(prompts(tokenizer)[:1], stopped=stopped)
+    assert (draft.tokens, len(asked)) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "finished"),
+    [
+        ("", ""),
+        ("Hi {{first_na", ""),
+        ("Hi {{first_name}},\n", "Hi {{first_name}},"),
+        ("Hi,\n\nIt comes on 3 Apr", "Hi,"),
+        ("It comes on 3 April. You", "It comes on 3 April."),
+        ("It comes on 3 April.", ""),  # '.': or '3 April.15'?
+    ],
+)
+def test_only_finished_sentences_can_be_checked(text: str, finished: str) -> None:
+    assert whole_sentences(text) == finished
