@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connectors.errors import ModelError
+from connectors.errors import ModelError, OvertakenError
 from connectors.records import Comment, Group, Ticket, User
 from connectors.settings import PluginSettings
 from connectors.store.database import Store
@@ -73,6 +74,7 @@ def ask(ticket: Callable[..., Ticket], home: Any) -> Ask:
         predictor: Predictor,
         *lines: tuple[User, str] | tuple[User, str, bool],
         requester: User | None = ZOE,
+        serving: dict[str, Any] | None = None,
         **changes: Any,
     ) -> Suggestion:
         turns = []
@@ -81,7 +83,9 @@ def ask(ticket: Callable[..., Ticket], home: Any) -> Ask:
             comment = Comment(f"c{number}", "7", author.id, public[0] if public else True, text, at)
             turns.append(Turn(comment, author))
         agents = [*home.store.history.agents(DESK), KARIM]
-        return predictor.suggest(ticket(**({"requester_id": "990"} | changes)), requester, turns, agents)
+        return predictor.suggest(
+            ticket(**({"requester_id": "990"} | changes)), requester, turns, agents, **(serving or {})
+        )
 
     return ask
 
@@ -403,3 +407,47 @@ def test_a_version_with_a_changed_file_is_not_loaded(home: Any) -> None:
     (home.registry.path(version) / "route.json").write_text("{}")
     with pytest.raises(ModelError, match="was changed"):
         Predictor.load(home.settings, home.store, version)
+
+
+# ---- while it is written, and with what agents told
+
+
+def test_a_draft_is_seen_while_it_is_written(tuned: Predictor, ask: Ask, asked: str) -> None:
+    seen: list[str] = []
+    watched = ask(tuned, (ZOE, asked), serving={"on_text": seen.append, "max_effort": 1.0})
+    assert seen
+    assert all("{{" not in text for text in seen)
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(seen))
+    unwatched = ask(tuned, (ZOE, asked), serving={"max_effort": 1.0})
+    assert watched.draft == unwatched.draft
+    assert watched.draft.startswith(seen[0])
+
+
+def test_what_nobody_waits_for_any_more_is_not_written_to_its_end(tuned: Predictor, ask: Ask, asked: str) -> None:
+    looks: list[int] = []
+
+    def stopped() -> bool:
+        looks.append(1)
+        return len(looks) >= 3
+
+    with pytest.raises(OvertakenError):
+        ask(tuned, (ZOE, asked), serving={"stopped": stopped})
+    assert len(looks) == 4, "after the third token, and once more when it had ended"
+
+
+@pytest.mark.parametrize("name", ["nearest", "tuned"])
+def test_a_told_fact_is_stated_or_said_to_be_unused(
+    name: str, request: pytest.FixtureRequest, ask: Ask, asked: str
+) -> None:
+    fact = "It comes on 3 April."
+    found = ask(request.getfixturevalue(name), (ZOE, asked), serving={"facts": (fact,), "max_effort": 1.0})
+    assert found.told_facts == (fact,)
+    stated = [claim for claim in found.claims if "3 April" in claim.text]
+    assert all((claim.supported, claim.source) == (True, "agent") for claim in stated)
+    assert bool(stated) != (found.unused_facts == (fact,))
+
+
+def test_without_a_wish_for_a_draft_there_is_a_route_only(nearest: Predictor, ask: Ask, asked: str) -> None:
+    found = ask(nearest, (ZOE, asked), serving={"wants_draft": lambda route: route is None})
+    assert (found.state, found.draft, found.silence) == (SILENT, "", "switched_off")
+    assert found.route
