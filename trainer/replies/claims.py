@@ -122,13 +122,26 @@ BLANK = re.compile("|".join(re.escape(blank) for blank in BLANKS))
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Something checkable in a text: its kind, where it stands, and what it says (any value may match)."""
+    """Something checkable in a text: its kind, where it stands, what it says (any value may match), what it counts."""
 
     kind: str
     start: int
     end: int
     text: str
     values: frozenset[str]
+    unit: str = ""
+
+    @property
+    def sought(self) -> frozenset[str]:
+        """What a text must say to support it.
+
+        A number is supported by one of the same unit, and by one of which nobody can tell what it counts.
+        """
+        if not self.unit:
+            return self.values
+        numbers = {value for value in self.values if value.startswith("number:")}
+        counted = {f"{number}:{unit}" for number in numbers for unit in (self.unit, _BARE)}
+        return self.values - numbers | counted
 
 
 def statements(text: str) -> Iterator[Statement]:
@@ -138,11 +151,10 @@ def statements(text: str) -> Iterator[Statement]:
         kind = match.lastgroup or ""
         if kind in ("slot", "blank") or (kind == "number" and match.start() in marks):
             continue
+        # '24 uur' may be a time and is a day.
+        unit = {"number": _unit_of(text, match.end()), "time": "time"}.get(kind, "")
         values = frozenset(_values(kind, match.group()))
-        if kind == "number" and (unit := _unit_of(text, match.end())):
-            # Supported by a number of the same unit, and by one of which nobody can tell what it counts.
-            values = frozenset(value for number in values for value in (f"{number}:{unit}", f"{number}:{_BARE}"))
-        yield Statement(kind, match.start(), match.end(), match.group(), values)
+        yield Statement(kind, match.start(), match.end(), match.group(), values, unit)
 
 
 def _unit_of(text: str, end: int) -> str:
@@ -199,7 +211,7 @@ def _time_values(text: str) -> Iterator[str]:
     hour = int(hours) % 12 + 12 * (half == "p") if half else int(hours)
     yield f"time:{hour}:{minutes[0] if minutes else '00'}"
     if "uur" in text and not minutes:
-        yield from (f"number:{hour}:time", f"number:{hour}:{_BARE}")  # '24 uur' may be a time and is a day
+        yield f"number:{hour}"
 
 
 def _number_values(text: str, *, amount: bool) -> Iterator[str]:
@@ -235,7 +247,7 @@ class Support:
     def of(self, statement: Statement) -> str | None:
         """The name of the text that says the same, or None."""
         for name, values in self._values:
-            if statement.values & values:
+            if statement.sought & values:
                 return name
         return None
 
@@ -243,7 +255,7 @@ class Support:
 def _all_values(text: str) -> set[str]:
     text = _SLOT.sub(" ", text)  # the 5 of {{reference_5}} supports nothing
     said = (value for statement in statements(text) for value in statement.values)
-    # What a claim of a number may be supported by is not what it supports itself: that follows.
+    # Numbers follow, each with what it counts.
     values = {value for value in said if not value.startswith("number:")}
     # 'within two days' supports 'within 2 days', and a full date also says its weekday.
     for match in _WORDS.finditer(text):
