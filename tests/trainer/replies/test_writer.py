@@ -131,7 +131,8 @@ def test_what_is_written_so_far_is_handed_out_and_grows_to_the_whole(tiny: tuple
     (draft,) = writer.write([prompt], on_text=seen.append)
     assert len(seen) > 2
     assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(seen))
-    assert tidy(seen[-1], ended=draft.tokens < 16) == draft.text
+    # The tiny model writes half letters, which are not handed out.
+    assert tidy(seen[-1], ended=draft.tokens < 16) == draft.text.rstrip("\ufffd")
     assert draft.text == writer.write([prompt])[0].text, "nobody writes otherwise for being watched"
     with pytest.raises(ValueError, match="single prompt"):
         writer.write([prompt, prompt], on_text=seen.append)
