@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from flask.testing import FlaskClient
 
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.webhooks import sign
@@ -299,3 +301,17 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell without any of our variables."""
     for name in [name for name in os.environ if name.startswith("DESKHAND_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def client(settings: Settings, zendesk: Zendesk) -> Callable[..., Any]:
+    """Opens a client of an application with some settings of the plugin changed."""
+
+    @contextmanager
+    def client(**changes: object) -> Iterator[FlaskClient]:
+        plugin = settings.plugin.model_copy(update=changes)
+        app = create_app(settings.model_copy(update={"plugin": plugin}), zendesk)
+        yield app.test_client()
+        context(app).close()
+
+    return client

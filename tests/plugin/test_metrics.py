@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,25 +14,11 @@ from connectors.settings import Settings
 from connectors.store.database import Store
 from connectors.store.outcomes import AS_IS, IGNORED, Outcome
 from connectors.store.suggestions import SILENT, Suggestion
-from connectors.zendesk.client import Zendesk
-from plugin.app import create_app
 from plugin.context import context
 from plugin.counts import API_ANSWERS, WEBHOOKS
 from trainer.registry import Registry
 
 HEADERS = {"Authorization": "Bearer deskhand_token-that-nobody-may-see"}
-
-
-@pytest.fixture
-def client(settings: Settings, zendesk: Zendesk) -> Callable[..., Any]:
-    @contextmanager
-    def client(**changes: object) -> Iterator[FlaskClient]:
-        plugin = settings.plugin.model_copy(update=changes)
-        app = create_app(settings.model_copy(update={"plugin": plugin}), zendesk)
-        yield app.test_client()
-        context(app).close()
-
-    return client
 
 
 def scrape(app: FlaskClient) -> dict[tuple[str, ...], float]:

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
-from flask.testing import FlaskClient
 from pydantic import SecretStr
 
-from connectors.settings import Settings
 from connectors.store.database import Store
-from connectors.zendesk.client import Zendesk
 from plugin.api.gate import RateLimiter
-from plugin.app import create_app
-from plugin.context import context
 
 PATH = "/api/v1/tickets/7/suggestion"
-
-
-@pytest.fixture
-def client(settings: Settings, zendesk: Zendesk) -> Callable[..., object]:
-    """Opens a client of an application with some settings of the plugin changed."""
-
-    @contextmanager
-    def client(**changes: object) -> Iterator[FlaskClient]:
-        plugin = settings.plugin.model_copy(update=changes)
-        app = create_app(settings.model_copy(update={"plugin": plugin}), zendesk)
-        yield app.test_client()
-        context(app).close()
-
-    return client
 
 
 def bearer(secret: str) -> dict[str, str]:

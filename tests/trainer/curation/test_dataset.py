@@ -58,12 +58,9 @@ tickets = st.lists(
 QUESTIONS = [" ".join(random.Random(seed).choices("abcdefghijklmnopqrstuvwxyz", k=60)) for seed in range(61)]
 
 
-@settings(max_examples=80, deadline=None)
-@given(tickets, st.floats(0.05, 0.45), st.integers(0, 20), st.randoms())
-def test_no_newer_ticket_no_training_customer_and_no_twin_gets_to_the_wrong_side(
-    example: Make, rows: list[tuple[int, int, int, int]], share: float, most: int, shuffle: random.Random
-) -> None:
-    examples = [
+def turns_of(example: Make, rows: list[tuple[int, int, int, int]]) -> list[Example]:
+    """The examples of tickets that are given as `tickets` draws them."""
+    return [
         example(
             number,
             comment_id=f"{number}-{turn}",
@@ -75,6 +72,14 @@ def test_no_newer_ticket_no_training_customer_and_no_twin_gets_to_the_wrong_side
         for number, (hour, customer, question, turns) in enumerate(rows)
         for turn in range(turns)
     ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(tickets, st.floats(0.05, 0.45), st.integers(0, 20), st.randoms())
+def test_no_newer_ticket_no_training_customer_and_no_twin_gets_to_the_wrong_side(
+    example: Make, rows: list[tuple[int, int, int, int]], share: float, most: int, shuffle: random.Random
+) -> None:
+    examples = turns_of(example, rows)
     try:
         found = split(examples, eval_share=share, max_train_tickets=most)
     except NotEnoughDataError:
@@ -202,18 +207,7 @@ def test_a_frozen_ticket_that_curation_no_longer_keeps_is_no_trouble(example: Ma
 def test_nothing_frozen_or_like_it_is_ever_trained_on(
     example: Make, rows: list[tuple[int, int, int, int]], frozen: set[int], share: float, most: int
 ) -> None:
-    examples = [
-        example(
-            number,
-            comment_id=f"{number}-{turn}",
-            turn=turn,
-            created_at=f"2026-04-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z",
-            requester_id=f"r{customer}",
-            question=QUESTIONS[question] + f" {turn}",
-        )
-        for number, (hour, customer, question, turns) in enumerate(rows)
-        for turn in range(turns)
-    ]
+    examples = turns_of(example, rows)
     ids = {str(number) for number in frozen}
     try:
         found = frozen_split(examples, ids, eval_share=share, max_train_tickets=most)
